@@ -1,0 +1,22 @@
+//! The Kubernetes object model: schema, defaulting, validation, patch, apply, selectors. No I/O, no async.
+//!
+//! Objects are `serde_json::Value`s, so that no field is lost on the way through; what a
+//! type looks like is a [`schema::TypeSchema`], which everything else here walks.
+
+pub mod defaults;
+pub mod fields;
+pub mod gvk;
+pub mod meta;
+pub mod names;
+pub mod patch;
+pub mod protobuf;
+pub mod quantity;
+pub mod schema;
+pub mod selector;
+pub mod status;
+pub mod validation;
+
+pub use gvk::Gvk;
+pub use quantity::Quantity;
+pub use schema::TypeSchema;
+pub use validation::FieldError;

@@ -1,0 +1,1 @@
+//! Controllers: API objects in, API objects out; one file per controller.

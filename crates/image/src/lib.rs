@@ -1,0 +1,1 @@
+//! OCI images: store, import, unpack, garbage collection, and build from source.
