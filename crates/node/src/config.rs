@@ -1,0 +1,91 @@
+//! What the node is given: its client, its engines, and the names and addresses of this box.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+/// Everything a [`crate::Node`] needs. The engines come opened: the node owns no listener
+/// and opens no store.
+pub struct NodeConfig {
+    /// The Kubernetes client; in the server its transport is the API's own router.
+    pub client: kube::Client,
+    /// The name of the Node object and the value of its hostname label.
+    pub name: String,
+    /// Runs pods.
+    pub runtime: container::Runtime,
+    /// Holds images.
+    pub images: image::ImageStore,
+    /// Links pods and balances Services.
+    pub network: net::Network,
+    /// The addresses of pods, without the node's own.
+    pub addresses: net::AddressPool,
+    /// The table the DNS server answers from.
+    pub dns_table: net::dns::TableHandle,
+    /// Routes Ingresses.
+    pub gateway: gateway::Gateway,
+    /// The data directory: `pods/` and `logs/` below it are the node's.
+    pub data_dir: PathBuf,
+    /// The run directory (a tmpfs): memory-backed volumes live in `volumes/` below it.
+    pub run_dir: PathBuf,
+    /// The node's address inside the pod range: InternalIP, hostIP and ingress address.
+    pub node_address: Ipv4Addr,
+    /// The cluster DNS address pods are given.
+    pub dns_address: Ipv4Addr,
+    /// The DNS domain of the cluster, `cluster.local` unless told otherwise.
+    pub cluster_domain: String,
+    /// The Kubernetes version that the Node object reports, such as `v1.36.0`.
+    pub version: String,
+}
+
+/// Where the node keeps things below the data and run directories.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    data: PathBuf,
+    run: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn new(data_dir: &Path, run_dir: &Path) -> Self {
+        Self { data: data_dir.to_owned(), run: run_dir.to_owned() }
+    }
+
+    pub(crate) fn pods(&self) -> PathBuf {
+        self.data.join("pods")
+    }
+
+    pub(crate) fn pod(&self, uid: &str) -> PathBuf {
+        self.pods().join(uid)
+    }
+
+    pub(crate) fn volume(&self, uid: &str, name: &str) -> PathBuf {
+        self.pod(uid).join("volumes").join(name)
+    }
+
+    pub(crate) fn memory_volumes(&self) -> PathBuf {
+        self.run.join("volumes")
+    }
+
+    pub(crate) fn memory_volume(&self, uid: &str, name: &str) -> PathBuf {
+        self.memory_volumes().join(uid).join(name)
+    }
+
+    pub(crate) fn container(&self, uid: &str, name: &str) -> PathBuf {
+        self.pod(uid).join("containers").join(name)
+    }
+
+    /// The files the node itself puts into containers: hosts, hostname, resolv.conf.
+    pub(crate) fn etc(&self, uid: &str) -> PathBuf {
+        self.pod(uid).join("etc")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.data.join("logs").join("pods")
+    }
+
+    pub(crate) fn pod_logs(&self, namespace: &str, name: &str, uid: &str) -> PathBuf {
+        self.logs().join(format!("{namespace}_{name}_{uid}"))
+    }
+
+    pub(crate) fn log(&self, pod_logs: &Path, container: &str, attempt: u32) -> PathBuf {
+        pod_logs.join(container).join(format!("{attempt}.log"))
+    }
+}
