@@ -1,0 +1,3 @@
+//! Being written.
+/// placeholder
+pub struct FieldError;
