@@ -1,1 +1,38 @@
 //! The Kubernetes REST API over the store.
+//!
+//! One schema-driven request path serves every kind and every caller; what a kind is
+//! stands in one table ([`kinds`]). Deliberately not here: controllers, and anything that
+//! touches the machine; both are clients of this API.
+
+pub mod authn;
+pub mod authz;
+mod body;
+mod bootstrap;
+mod config;
+mod discovery;
+mod error;
+mod kinds;
+mod negotiate;
+mod object;
+mod options;
+pub mod pki;
+mod registry;
+mod request;
+mod respond;
+mod serve;
+mod server;
+
+mod strategy;
+mod subresources;
+mod table;
+mod user;
+mod verbs;
+mod watch;
+
+pub use authz::{Attributes, Authorizer, Decision};
+pub use bootstrap::BootstrapError;
+pub use config::{Config, NodeProxy, RangeError, ServiceRange};
+pub use pki::Pki;
+pub use serve::ServeError;
+pub use server::ApiServer;
+pub use user::UserInfo;

@@ -1,0 +1,87 @@
+//! Who is at the other end: client certificates and ServiceAccount tokens.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use x509_parser::certificate::X509Certificate;
+
+use crate::error::ApiError;
+use crate::pki::token::{Claims, Named};
+use crate::server::Shared;
+use crate::user::{AUTHENTICATED, UserInfo};
+
+/// The user a verified client certificate speaks for: its common name, its organisations
+/// as groups. `None` where it names nobody.
+pub fn user_of_certificate(der: &[u8]) -> Option<UserInfo> {
+    let (_, certificate): (_, X509Certificate<'_>) =
+        x509_parser::parse_x509_certificate(der).ok()?;
+    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?.to_owned();
+    if name.is_empty() {
+        return None;
+    }
+    let groups = certificate
+        .subject()
+        .iter_organization()
+        .filter_map(|group| group.as_str().ok().map(str::to_owned))
+        .collect::<Vec<_>>();
+    Some(UserInfo::new(name, groups))
+}
+
+/// The user of the request's bearer token; `None` when it has none.
+pub(crate) fn user_of_token(
+    shared: &Shared,
+    headers: &HeaderMap,
+) -> Result<Option<UserInfo>, ApiError> {
+    let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let token = header.to_str().ok().and_then(bearer).ok_or_else(ApiError::unauthorized)?;
+    let now = jiff::Timestamp::now().as_second();
+    let claims = shared.pki.tokens().verify(token, now).map_err(|error| {
+        tracing::debug!(%error, "bearer token refused");
+        ApiError::unauthorized()
+    })?;
+    if !still_bound(shared, &claims) {
+        return Err(ApiError::unauthorized());
+    }
+    Ok(Some(user_of_claims(claims)))
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The ServiceAccount, and what else the token is bound to, must be there still.
+fn still_bound(shared: &Shared, claims: &Claims) -> bool {
+    let bound = &claims.kubernetes;
+    let exists = |resource: &str, object: &Named| {
+        shared.registry.uid_of(resource, &bound.namespace, &object.name).as_deref()
+            == Some(object.uid.as_str())
+    };
+    exists("serviceaccounts", &bound.serviceaccount)
+        && bound.pod.as_ref().is_none_or(|pod| exists("pods", pod))
+        && bound.secret.as_ref().is_none_or(|secret| exists("secrets", secret))
+}
+
+fn user_of_claims(claims: Claims) -> UserInfo {
+    let namespace = claims.kubernetes.namespace;
+    let mut extra = BTreeMap::new();
+    extra.insert(
+        "authentication.kubernetes.io/credential-id".to_owned(),
+        vec![format!("JTI={}", claims.jti)],
+    );
+    if let Some(pod) = claims.kubernetes.pod {
+        extra.insert("authentication.kubernetes.io/pod-name".to_owned(), vec![pod.name]);
+        extra.insert("authentication.kubernetes.io/pod-uid".to_owned(), vec![pod.uid]);
+    }
+    UserInfo {
+        name: claims.sub,
+        uid: claims.kubernetes.serviceaccount.uid,
+        groups: vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            AUTHENTICATED.to_owned(),
+        ],
+        extra,
+    }
+}

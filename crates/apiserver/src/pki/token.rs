@@ -1,0 +1,163 @@
+//! ServiceAccount tokens: ES256 JSON Web Tokens, signed and checked with one key.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::rand::SystemRandom;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    UnparsedPublicKey,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{PkiError, files};
+
+/// Who issues our tokens, and the audience they are for unless another is asked for.
+pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+/// Longer tokens are refused unread.
+const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Whom the token is for.
+    pub aud: Vec<String>,
+    /// The second it ends.
+    pub exp: i64,
+    /// The second it was made.
+    pub iat: i64,
+    /// Who made it.
+    pub iss: String,
+    /// Its own id.
+    pub jti: String,
+    /// What it is bound to.
+    #[serde(rename = "kubernetes.io")]
+    pub kubernetes: Bound,
+    /// The second it begins.
+    pub nbf: i64,
+    /// The user's name.
+    pub sub: String,
+}
+
+/// The objects a token lives and dies with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The namespace.
+    pub namespace: String,
+    /// The pod, where it is bound to one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pod: Option<Named>,
+    /// The Secret, where it is bound to one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub secret: Option<Named>,
+    /// The ServiceAccount.
+    pub serviceaccount: Named,
+}
+
+/// An object by name and uid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It is no JSON Web Token of ours.
+    #[error("the token is not one this server issues")]
+    Malformed,
+    /// Its signature does not fit.
+    #[error("the token's signature is not ours")]
+    Signature,
+    /// It is over or has not begun.
+    #[error("the token has expired or is not valid yet")]
+    Expired,
+    /// It is for somebody else.
+    #[error("the token is for another audience or issuer")]
+    Audience,
+}
+
+/// The key that signs and checks tokens.
+pub struct TokenKey {
+    key: EcdsaKeyPair,
+    header: String,
+    random: SystemRandom,
+}
+
+impl TokenKey {
+    /// Reads the key, or makes one where there is none.
+    pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
+        let random = SystemRandom::new();
+        let encoded = match files::read(path)? {
+            Some(text) => text,
+            None => make(path, &random)?,
+        };
+        let unusable =
+            || PkiError::Unusable { what: "ServiceAccount signing key", path: path.to_owned() };
+        let document = STANDARD.decode(encoded.trim()).map_err(|_| unusable())?;
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &document, &random)
+            .map_err(|_| unusable())?;
+        let id = hex::encode(&Sha256::digest(key.public_key().as_ref())[..8]);
+        let header = encode(format!(r#"{{"alg":"ES256","kid":"{id}","typ":"JWT"}}"#).as_bytes());
+        Ok(Self { key, header, random })
+    }
+
+    /// The claims as a signed token.
+    pub fn sign(&self, claims: &Claims) -> Result<String, PkiError> {
+        let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
+        let signed = format!("{}.{}", self.header, encode(&claims));
+        let signature = self.key.sign(&self.random, signed.as_bytes()).map_err(PkiError::Key)?;
+        Ok(format!("{signed}.{}", encode(signature.as_ref())))
+    }
+
+    /// The claims of a token that is ours, for this API, and valid at this second.
+    pub fn verify(&self, token: &str, now_seconds: i64) -> Result<Claims, TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Malformed);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        // Only our own header, so that no other algorithm can be talked in.
+        if header != self.header {
+            return Err(TokenError::Malformed);
+        }
+        let signature = decode(signature)?;
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref())
+            .verify(signed.as_bytes(), &signature)
+            .map_err(|_| TokenError::Signature)?;
+        let claims: Claims =
+            serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Malformed)?;
+        check_claims(claims, now_seconds)
+    }
+}
+
+fn check_claims(claims: Claims, now_seconds: i64) -> Result<Claims, TokenError> {
+    if now_seconds < claims.nbf || now_seconds >= claims.exp {
+        return Err(TokenError::Expired);
+    }
+    if claims.iss != ISSUER || !claims.aud.iter().any(|audience| audience == ISSUER) {
+        return Err(TokenError::Audience);
+    }
+    Ok(claims)
+}
+
+fn make(path: &Path, random: &SystemRandom) -> Result<String, PkiError> {
+    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random)
+        .map_err(PkiError::Key)?;
+    let encoded = STANDARD.encode(document.as_ref());
+    files::write(path, &encoded)?;
+    Ok(encoded)
+}
+
+fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)
+}

@@ -1,0 +1,92 @@
+//! The API server: what is shared by all requests, and how others hold it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+
+use crate::bootstrap::BootstrapError;
+use crate::config::{Config, NodeProxy, ServiceRange};
+use crate::pki::Pki;
+use crate::registry::Registry;
+use crate::{bootstrap, request};
+
+/// The Kubernetes API over a store. Clones are the same server.
+#[derive(Clone)]
+pub struct ApiServer {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What every request may need.
+pub(crate) struct Shared {
+    pub(crate) registry: Registry,
+    pub(crate) pki: Arc<Pki>,
+    pub(crate) config: Settings,
+    pub(crate) authorizer: Arc<dyn crate::Authorizer>,
+    /// Cancelled when the server shuts down: watches end.
+    pub(crate) closing: CancellationToken,
+    /// Set once bootstrap is done: ready.
+    pub(crate) ready: OnceLock<()>,
+    node: Mutex<Option<NodeProxy>>,
+}
+
+/// Plain settings.
+pub(crate) struct Settings {
+    pub(crate) service_range: ServiceRange,
+    pub(crate) node_address: std::net::Ipv4Addr,
+    pub(crate) secure_port: u16,
+}
+
+impl Shared {
+    /// The node agent, once it has been given.
+    pub(crate) fn node(&self) -> Option<NodeProxy> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ApiServer {
+    /// A server over the configured store. Nothing runs yet.
+    pub fn new(config: Config) -> Self {
+        let registry = Registry::new(config.store, config.service_range);
+        let shared = Shared {
+            registry,
+            pki: config.pki,
+            config: Settings {
+                service_range: config.service_range,
+                node_address: config.node_address,
+                secure_port: config.secure_port,
+            },
+            authorizer: config.authorizer,
+            closing: CancellationToken::new(),
+            ready: OnceLock::new(),
+            node: Mutex::new(None),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Gives the server the node agent, for logs, exec, attach and port-forward. The node
+    /// agent is itself a client of this server, so it comes second.
+    pub fn set_node_proxy(&self, proxy: NodeProxy) {
+        *self.shared.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
+    }
+
+    /// Makes the objects every cluster has; may be called on every start.
+    pub async fn bootstrap(&self) -> Result<(), BootstrapError> {
+        bootstrap::run(&self.shared).await?;
+        self.shared.ready.get_or_init(|| ());
+        Ok(())
+    }
+
+    /// The API as a service. A request's [`UserInfo`](crate::UserInfo) extension says who
+    /// asks; without one it is anonymous. For in-process clients put a layer around it
+    /// that inserts the extension.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(request::handle).with_state(self.shared.clone())
+    }
+
+    /// Ends all watches and makes the server say it is not ready. `serve` does this when
+    /// its own shutdown comes; a wiring without listeners calls it.
+    pub fn close(&self) {
+        self.shared.closing.cancel();
+    }
+}
