@@ -6,7 +6,20 @@
 //! those schemas lack, come from an overlay.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
+
+use crate::Gvk;
+
+mod builtin;
+mod convert;
+mod openapi;
+mod overlay;
+
+pub use openapi::{definition_name, kinds, openapi_v3};
 
 /// The shape of one value. Cheap to clone: children are shared.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,9 +119,65 @@ pub enum ListPatch {
     MergeBy(Arc<str>),
 }
 
+/// The built-in shapes by definition name.
+static DEFINITIONS: LazyLock<BTreeMap<String, Arc<TypeSchema>>> = LazyLock::new(build);
+
 /// The shape of a built-in kind, with `apiVersion`, `kind` and `metadata`; `None` for a kind not
-/// known here. Built at first use and kept.
-pub fn of(gvk: &crate::Gvk) -> Option<Arc<TypeSchema>> {
-    let _ = gvk;
-    None
+/// known here. All are built at the first call and kept. They carry no descriptions: those are
+/// megabytes that only `kubectl explain` asks for, and [`openapi_v3`] has them.
+pub fn of(gvk: &Gvk) -> Option<Arc<TypeSchema>> {
+    DEFINITIONS.get(&definition_name(gvk)?).cloned()
 }
+
+fn build() -> BTreeMap<String, Arc<TypeSchema>> {
+    let definitions = generate(|generator| {
+        for kind in builtin::BUILTINS {
+            kind.register(generator);
+        }
+        builtin::register_bodies(generator);
+    });
+    let mut converter = convert::Converter::new(&definitions);
+    let kinds = builtin::BUILTINS.iter().map(|kind| kind.definition().into_owned());
+    kinds
+        .chain([builtin::DELETE_OPTIONS.to_owned()])
+        .map(|name| (name.clone(), converter.definition(&name)))
+        .collect()
+}
+
+/// The JSON schemas of what `register` asks for and of all that refers to, by name.
+fn generate(register: impl FnOnce(&mut SchemaGenerator)) -> Map<String, Value> {
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    register(&mut generator);
+    generator.take_definitions(false)
+}
+
+impl TypeSchema {
+    /// The shape of a named field, where this is an object that has it or a map.
+    pub fn field(&self, name: &str) -> Option<&Arc<TypeSchema>> {
+        match &self.shape {
+            Shape::Object(object) => object.fields.get(name),
+            Shape::Map { values, .. } => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The shape at a dotted path; `[]` steps into a list's items: `spec.containers[].ports`.
+    pub fn at(&self, path: &str) -> Option<&TypeSchema> {
+        let mut here = self;
+        for step in path.split('.') {
+            let (name, items) = match step.strip_suffix("[]") {
+                Some(name) => (name, true),
+                None => (step, false),
+            };
+            here = here.field(name)?;
+            if items {
+                let Shape::List(list) = &here.shape else { return None };
+                here = &list.items;
+            }
+        }
+        Some(here)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The kinds that are built in. Another of k8s-openapi's types is served by adding it here.
+
+use std::borrow::Cow;
+
+use k8s_openapi::Resource;
+use k8s_openapi::api::apps::v1 as apps;
+use k8s_openapi::api::authentication::v1 as authentication;
+use k8s_openapi::api::authorization::v1 as authorization;
+use k8s_openapi::api::autoscaling::v1 as autoscaling;
+use k8s_openapi::api::coordination::v1 as coordination;
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::api::events::v1 as events;
+use k8s_openapi::api::networking::v1 as networking;
+use k8s_openapi::api::policy::v1 as policy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use schemars::{JsonSchema, SchemaGenerator};
+
+use crate::Gvk;
+
+/// The definition of DeleteOptions, which belongs to every API group.
+pub(super) const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+
+/// One built-in kind and how its schema is made.
+pub(super) struct Builtin {
+    pub group: &'static str,
+    pub version: &'static str,
+    pub kind: &'static str,
+    name: fn() -> Cow<'static, str>,
+    register: fn(&mut SchemaGenerator),
+}
+
+impl Builtin {
+    const fn new<T: Resource + JsonSchema>() -> Self {
+        Self {
+            group: T::GROUP,
+            version: T::VERSION,
+            kind: T::KIND,
+            name: T::schema_name,
+            register: register::<T>,
+        }
+    }
+
+    /// The OpenAPI definition, e.g. `io.k8s.api.core.v1.Pod`.
+    pub(super) fn definition(&self) -> Cow<'static, str> {
+        (self.name)()
+    }
+
+    /// Adds the definition and all it refers to.
+    pub(super) fn register(&self, generator: &mut SchemaGenerator) {
+        (self.register)(generator);
+    }
+
+    pub(super) fn is(&self, gvk: &Gvk) -> bool {
+        self.kind == gvk.kind && self.version == gvk.version && self.group == gvk.group
+    }
+
+    pub(super) fn gvk(&self) -> Gvk {
+        Gvk::new(self.group, self.version, self.kind)
+    }
+}
+
+fn register<T: JsonSchema>(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<T>();
+}
+
+/// Types that are not kinds of their own, but travel as bodies.
+pub(super) fn register_bodies(generator: &mut SchemaGenerator) {
+    register::<meta::DeleteOptions>(generator);
+    register::<meta::ListMeta>(generator);
+}
+
+/// Every built-in kind.
+pub(super) const BUILTINS: &[Builtin] = &[
+    Builtin::new::<core::Binding>(),
+    Builtin::new::<core::ConfigMap>(),
+    Builtin::new::<core::Event>(),
+    Builtin::new::<core::Namespace>(),
+    Builtin::new::<core::Node>(),
+    Builtin::new::<core::Pod>(),
+    Builtin::new::<core::PodTemplate>(),
+    Builtin::new::<core::Secret>(),
+    Builtin::new::<core::Service>(),
+    Builtin::new::<core::ServiceAccount>(),
+    Builtin::new::<meta::Status>(),
+    Builtin::new::<apps::Deployment>(),
+    Builtin::new::<apps::ReplicaSet>(),
+    Builtin::new::<authentication::SelfSubjectReview>(),
+    Builtin::new::<authentication::TokenRequest>(),
+    Builtin::new::<authentication::TokenReview>(),
+    Builtin::new::<authorization::LocalSubjectAccessReview>(),
+    Builtin::new::<authorization::SelfSubjectAccessReview>(),
+    Builtin::new::<authorization::SelfSubjectRulesReview>(),
+    Builtin::new::<authorization::SubjectAccessReview>(),
+    Builtin::new::<autoscaling::Scale>(),
+    Builtin::new::<coordination::Lease>(),
+    Builtin::new::<discovery::EndpointSlice>(),
+    Builtin::new::<events::Event>(),
+    Builtin::new::<networking::Ingress>(),
+    Builtin::new::<networking::IngressClass>(),
+    Builtin::new::<policy::Eviction>(),
+];
