@@ -11,6 +11,7 @@ pub mod names;
 pub mod patch;
 pub mod protobuf;
 pub mod quantity;
+mod read;
 pub mod schema;
 pub mod selector;
 pub mod status;
