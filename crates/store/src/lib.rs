@@ -1,1 +1,37 @@
 //! The store: an MVCC key space in memory over a durable log. Bytes only.
+//!
+//! Every write is one [`Txn`], gets one [`Revision`], and is on disk when [`Store::commit`] returns.
+//! Reads and watches are served from memory and see durable state only, so nothing that was
+//! acknowledged or observed can vanish. A bounded stretch of history is kept: ranges can be read
+//! and watches started at any revision that has not been compacted.
+//!
+//! What it deliberately does not do: know what its keys and values mean, replicate, or encrypt.
+//!
+//! - [`Store`]: open, get, range, commit, watch, compact, close
+//! - [`Txn`], [`Compare`], [`Op`]: what a write is made of
+//! - [`Watcher`], [`Batch`], [`Event`]: what changed, in order
+//! - `space`: the key space and its history; `writer`: the one thread that commits, in groups
+//! - `log`: segments, frames and snapshots; `log_store`: where their bytes live
+
+mod key_value;
+mod log;
+mod log_store;
+mod options;
+mod range;
+mod shared;
+mod space;
+mod stage;
+mod store;
+mod txn;
+mod watch;
+mod writer;
+
+pub use key_value::{KeyValue, Revision};
+pub use log::OpenError;
+pub use options::Options;
+pub use range::Range;
+pub use space::{Batch, Event, EventKind, RangeReply, ReadError};
+pub use store::Store;
+pub use txn::{Compare, Op, OpReply, Relation, Target, Txn, TxnReply};
+pub use watch::{WatchError, Watcher};
+pub use writer::{CompactError, TXN_BYTES_MAX, WriteError};

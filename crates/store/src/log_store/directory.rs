@@ -1,0 +1,128 @@
+//! Files in a directory that one process owns.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{LogFile, LogStore};
+
+const LOCK: &str = "lock";
+
+/// A directory, locked against other processes (and other stores of this one) while this lives.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// Open for syncs.
+    handle: File,
+    _lock: File,
+}
+
+#[derive(Debug)]
+pub(crate) enum LockError {
+    /// Another process has the directory; its id, if it could be read.
+    InUse(Option<u32>),
+    Io(io::Error),
+}
+
+impl From<io::Error> for LockError {
+    fn from(error: io::Error) -> LockError {
+        LockError::Io(error)
+    }
+}
+
+impl Directory {
+    /// Creates the directory if need be, and takes its lock.
+    pub fn lock(path: &Path) -> Result<Directory, LockError> {
+        create(path)?;
+        let file = path.join(LOCK);
+        let mut options = OpenOptions::new();
+        let mut lock = options.read(true).write(true).create(true).truncate(false).open(file)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::InUse(owner(&mut lock))),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        note_owner(&mut lock);
+        Ok(Directory { path: path.to_owned(), handle: File::open(path)?, _lock: lock })
+    }
+}
+
+/// Creates a directory so that it survives a crash.
+fn create(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn owner(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// The process id is for messages only: the lock is what counts, and a full disk must not keep the
+/// store from being opened.
+fn note_owner(lock: &mut File) {
+    let noted = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+    if let Err(error) = noted {
+        tracing::warn!(%error, "could not note the process id in the lock file");
+    }
+}
+
+impl LogStore for Directory {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            // Names of ours are ASCII: another kind of name is another's file.
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(File::open(self.path.join(name))?))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        let path = self.path.join(name);
+        drop(OpenOptions::new().write(true).create(true).truncate(true).open(&path)?);
+        self.open(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).open(self.path.join(name))?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.handle.sync_all()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl LogFile for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+}

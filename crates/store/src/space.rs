@@ -1,0 +1,316 @@
+//! The key space in memory: what every key is now, and what it was since the last compaction.
+//!
+//! Only durable changes get in here, one [`Batch`] per revision. The past is kept twice, each half
+//! for its readers: batches in order for watchers, and superseded versions by key for reads at an
+//! old revision. Neither copies bytes; both are pruned together.
+
+mod history;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+pub use history::{Batch, Event, EventKind};
+use history::{History, Past};
+
+use crate::{KeyValue, Options, Range, Revision};
+
+/// Why a range could not be read at the revision asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The revision is older than the history that is kept.
+    #[error("the revision is older than {compacted}, the oldest that is kept")]
+    Compacted {
+        /// The oldest revision that can be read.
+        compacted: Revision,
+    },
+    /// The revision has not happened yet.
+    #[error("the revision is in the future; the store is at {head}")]
+    Future {
+        /// The newest revision.
+        head: Revision,
+    },
+}
+
+/// A range as it was at one revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeReply {
+    /// The entries, in key order, no more than asked for.
+    pub entries: Vec<KeyValue>,
+    /// The store's head when the range was read.
+    pub revision: Revision,
+    /// Whether the range holds more than the entries here.
+    pub more: bool,
+    /// How many keys the whole range holds.
+    pub count: usize,
+}
+
+impl RangeReply {
+    /// Takes `limit` entries (0: all) and counts the rest.
+    pub(crate) fn collect<'a>(
+        found: impl Iterator<Item = &'a KeyValue>,
+        limit: usize,
+        revision: Revision,
+    ) -> RangeReply {
+        let mut entries = Vec::new();
+        let mut count = 0;
+        for kv in found {
+            count += 1;
+            if limit == 0 || count <= limit {
+                entries.push(kv.clone());
+            }
+        }
+        let more = count > entries.len();
+        RangeReply { entries, revision, more, count }
+    }
+}
+
+/// See the module.
+pub(crate) struct Space {
+    current: BTreeMap<Bytes, KeyValue>,
+    past: BTreeMap<Bytes, Past>,
+    history: History,
+    head: Revision,
+    /// Reads below this and watches from here or below are refused.
+    compacted: Revision,
+    /// A snapshot is being read at this revision: nothing it needs may be pruned.
+    pin: Option<Revision>,
+}
+
+impl Space {
+    pub fn new() -> Space {
+        Space::restored(BTreeMap::new(), Revision::FIRST)
+    }
+
+    /// The key space a snapshot holds. What was before it is gone.
+    pub fn restored(current: BTreeMap<Bytes, KeyValue>, head: Revision) -> Space {
+        let compacted = if head == Revision::FIRST { Revision::NONE } else { head };
+        let past = BTreeMap::new();
+        Space { current, past, history: History::default(), head, compacted, pin: None }
+    }
+
+    pub fn head(&self) -> Revision {
+        self.head
+    }
+
+    pub fn compacted(&self) -> Revision {
+        self.compacted
+    }
+
+    pub fn get(&self, key: &[u8]) -> Option<&KeyValue> {
+        self.current.get(key)
+    }
+
+    /// The entries of a range at the head, in key order.
+    pub fn entries(&self, range: &Range) -> impl Iterator<Item = &KeyValue> {
+        range
+            .bounds()
+            .into_iter()
+            .flat_map(|bounds| self.current.range::<[u8], _>(bounds).map(|(_, kv)| kv))
+    }
+
+    pub fn range(
+        &self,
+        range: &Range,
+        at: Option<Revision>,
+        limit: usize,
+    ) -> Result<RangeReply, ReadError> {
+        match at {
+            None | Some(Revision::NONE) => {
+                Ok(RangeReply::collect(self.entries(range), limit, self.head))
+            }
+            Some(at) if at > self.head => Err(ReadError::Future { head: self.head }),
+            Some(at) if at < self.compacted => {
+                Err(ReadError::Compacted { compacted: self.compacted })
+            }
+            Some(at) if at == self.head => self.range(range, None, limit),
+            Some(at) => Ok(RangeReply::collect(self.entries_at(range, at), limit, self.head)),
+        }
+    }
+
+    /// The first `limit` entries of a range at a revision that is pinned.
+    pub fn page_at_pin(&self, range: &Range, at: Revision, limit: usize) -> Vec<KeyValue> {
+        self.entries_at(range, at).take(limit).cloned().collect()
+    }
+
+    /// The entries of a range at an old revision: current ones that are old enough, past ones that
+    /// were not yet superseded, merged in key order.
+    fn entries_at<'a>(
+        &'a self,
+        range: &'a Range,
+        at: Revision,
+    ) -> impl Iterator<Item = &'a KeyValue> {
+        let mut current = self.entries(range).filter(move |kv| kv.mod_revision <= at).peekable();
+        let bounds = range.bounds();
+        let past = bounds.into_iter().flat_map(|bounds| self.past.range::<[u8], _>(bounds));
+        let mut past = past.filter_map(move |(_, past)| past.at(at)).peekable();
+        std::iter::from_fn(move || match (current.peek(), past.peek()) {
+            (Some(now), Some(then)) if then.key < now.key => past.next(),
+            (None, Some(_)) => past.next(),
+            _ => current.next(),
+        })
+    }
+
+    /// Takes in the next revision, which is durable.
+    pub fn apply(&mut self, batch: Batch) {
+        assert_eq!(batch.revision, self.head.next(), "revisions are applied in order");
+        self.head = batch.revision;
+        for event in &batch.events {
+            if let Some(prev) = &event.prev {
+                let past = self.past.entry(prev.key.clone()).or_default();
+                past.push(prev.clone(), batch.revision);
+            }
+            match event.kind {
+                EventKind::Put => self.current.insert(event.kv.key.clone(), event.kv.clone()),
+                EventKind::Delete => self.current.remove(&event.kv.key),
+            };
+        }
+        self.history.push(batch);
+    }
+
+    /// Compacts what is beyond the bounds of the options; returns the batches given up.
+    pub fn trim(&mut self, options: &Options) -> Vec<Batch> {
+        self.history.beyond(options).map(|revision| self.compact(revision)).unwrap_or_default()
+    }
+
+    /// Forgets what was before `revision`; it and all above stay readable. Returns the batches
+    /// given up.
+    pub fn compact(&mut self, revision: Revision) -> Vec<Batch> {
+        self.compacted = self.compacted.max(revision.min(self.head));
+        let floor = self.pin.map_or(self.compacted, |pin| pin.min(self.compacted));
+        let mut given_up = Vec::new();
+        while let Some(batch) = self.history.pop_through(floor) {
+            for prev in batch.events.iter().filter_map(|event| event.prev.as_ref()) {
+                self.prune(&prev.key, floor);
+            }
+            given_up.push(batch);
+        }
+        given_up
+    }
+
+    fn prune(&mut self, key: &[u8], floor: Revision) {
+        if let Some(past) = self.past.get_mut(key) {
+            past.prune(floor);
+            if past.is_empty() {
+                self.past.remove(key);
+            }
+        }
+    }
+
+    /// Holds the state at the compacted revision until [`Space::unpin`].
+    pub fn pin(&mut self) -> Revision {
+        let at = self.compacted.max(Revision::FIRST);
+        self.pin = Some(at);
+        at
+    }
+
+    /// Lets the pinned state go; returns the batches given up.
+    pub fn unpin(&mut self) -> Vec<Batch> {
+        self.pin = None;
+        self.compact(self.compacted)
+    }
+
+    /// The kept batches from `revision` on.
+    pub fn batches_from(&self, revision: Revision) -> impl Iterator<Item = &Batch> {
+        self.history.from(revision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use crate::{Op, Txn};
+
+    fn write(space: &mut Space, ops: Vec<Op>) {
+        let txn = Txn { success: ops, ..Txn::new() };
+        let mut stage = Stage::new(space);
+        stage.run(&txn);
+        for batch in stage.into_batches() {
+            space.apply(batch);
+        }
+    }
+
+    /// Revisions 2 to 6: a=1 b=1 | a=2 | delete b | b=2 | c=1
+    fn space() -> Space {
+        let mut space = Space::new();
+        write(&mut space, vec![Op::put("a", "1"), Op::put("b", "1")]);
+        write(&mut space, vec![Op::put("a", "2")]);
+        write(&mut space, vec![Op::delete("b")]);
+        write(&mut space, vec![Op::put("b", "2")]);
+        write(&mut space, vec![Op::put("c", "1")]);
+        space
+    }
+
+    fn check(space: &Space, at: u64, expected: &str) {
+        let found = match space.range(&Range::all(), Some(Revision(at)), 0) {
+            Ok(reply) => {
+                let texts = reply.entries.iter().map(|kv| {
+                    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+                    format!("{}={}", text(&kv.key), text(&kv.value))
+                });
+                texts.collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => format!("{error:?}"),
+        };
+        assert_eq!(found, expected, "at {at}");
+    }
+
+    #[test]
+    fn every_kept_revision_reads_as_it_was() {
+        let space = space();
+        check(&space, 1, "");
+        check(&space, 2, "a=1 b=1");
+        check(&space, 3, "a=2 b=1");
+        check(&space, 4, "a=2");
+        check(&space, 5, "a=2 b=2");
+        check(&space, 6, "a=2 b=2 c=1");
+        check(&space, 7, "Future { head: Revision(6) }");
+    }
+
+    #[test]
+    fn compaction_refuses_what_is_older_and_keeps_the_rest() {
+        let mut space = space();
+        space.compact(Revision(4));
+        check(&space, 3, "Compacted { compacted: Revision(4) }");
+        check(&space, 4, "a=2");
+        check(&space, 5, "a=2 b=2");
+        assert_eq!(space.past.len(), 0, "b at 5 superseded nothing that is still readable");
+        assert_eq!(space.batches_from(Revision(5)).count(), 2);
+    }
+
+    #[test]
+    fn a_pinned_revision_survives_compaction() {
+        let mut space = space();
+        space.compact(Revision(2));
+        let pin = space.pin();
+        space.compact(Revision(6));
+        let page = space.page_at_pin(&Range::all(), pin, 10);
+        assert_eq!(page.len(), 2);
+        assert_eq!(page[0].value, "1");
+        check(&space, 5, "Compacted { compacted: Revision(6) }");
+        space.unpin();
+        assert!(space.past.is_empty());
+        assert_eq!(space.batches_from(Revision(0)).count(), 0);
+    }
+
+    #[test]
+    fn history_stays_within_its_bounds() {
+        let options = Options { history_revisions_max: 2, ..Options::default() };
+        let mut space = space();
+        space.trim(&options);
+        check(&space, 3, "Compacted { compacted: Revision(4) }");
+        let options = Options { history_bytes_max: 0, ..Options::default() };
+        space.trim(&options);
+        check(&space, 5, "Compacted { compacted: Revision(6) }");
+        check(&space, 6, "a=2 b=2 c=1");
+    }
+
+    #[test]
+    fn a_limit_says_whether_there_is_more() {
+        let space = space();
+        let reply = space.range(&Range::all(), None, 2).expect("the head is readable");
+        assert_eq!((reply.entries.len(), reply.more, reply.count), (2, true, 3));
+        let reply = space.range(&Range::all(), None, 3).expect("the head is readable");
+        assert_eq!((reply.entries.len(), reply.more, reply.count), (3, false, 3));
+    }
+}

@@ -1,0 +1,141 @@
+//! The handle.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::log::Log;
+use crate::log_store::{Directory, LogStore, Memory};
+use crate::shared::Shared;
+use crate::watch::Watcher;
+use crate::writer::{self, Job};
+use crate::{
+    CompactError, KeyValue, OpenError, Options, Range, RangeReply, ReadError, Revision,
+    TXN_BYTES_MAX, Txn, TxnReply, WatchError, WriteError,
+};
+
+/// A key space with a past, and its log. Clones are handles to the same store.
+///
+/// Calls that read take a lock for as long as they copy what they return; calls that write wait
+/// for the disk. The store ends with [`Store::close`], or some time after its last handle.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Store {
+    /// Opens the store in a directory, which is created if need be and locked against others.
+    /// What a crash left of a write that was never acknowledged is cut off.
+    ///
+    /// Reads all of it: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// When another process has it, when the disk fails, or when a file is damaged or missing; in
+    /// the last case nothing has been changed.
+    pub fn open(dir: &Path, options: Options) -> Result<Store, OpenError> {
+        let directory =
+            Directory::lock(dir).map_err(|error| OpenError::from_lock(dir.to_owned(), error))?;
+        Store::open_on(Arc::new(directory), options)
+    }
+
+    /// A new store that lives and dies with the process.
+    pub fn in_memory() -> Store {
+        Store::open_on(Arc::new(Memory::default()), Options::default())
+            .expect("memory has nothing that could be refused")
+    }
+
+    pub(crate) fn open_on(store: Arc<dyn LogStore>, options: Options) -> Result<Store, OpenError> {
+        let path = store.path("");
+        let (log, space) = Log::open(store, &options)?;
+        let shared = Arc::new(Shared::new(space));
+        let jobs = writer::start(log, shared.clone(), options).map_err(|source| OpenError::Io {
+            action: "start the writer of",
+            path,
+            source,
+        })?;
+        Ok(Store { shared, jobs })
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> Revision {
+        self.shared.read().head()
+    }
+
+    /// The oldest revision that can be read; those above it can be watched.
+    pub fn compacted(&self) -> Revision {
+        self.shared.read().compacted()
+    }
+
+    /// A key as it is now.
+    pub fn get(&self, key: &[u8]) -> Option<KeyValue> {
+        self.shared.read().get(key).cloned()
+    }
+
+    /// A range as it is now, or as it was `at` a revision; at most `limit` entries of it, or all
+    /// when that is 0.
+    ///
+    /// # Errors
+    /// When the revision is not kept any more, or has not happened yet.
+    pub fn range(
+        &self,
+        range: &Range,
+        at: Option<Revision>,
+        limit: usize,
+    ) -> Result<RangeReply, ReadError> {
+        self.shared.read().range(range, at, limit)
+    }
+
+    /// Applies a transaction. It is durable when this returns.
+    ///
+    /// Once polled, a dropped future may still have its transaction applied.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn commit(&self, txn: Txn) -> Result<TxnReply, WriteError> {
+        if txn.bytes() > TXN_BYTES_MAX {
+            return Err(WriteError::TooLarge);
+        }
+        if txn.writes_a_key_twice() {
+            return Err(WriteError::DuplicateKey);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Commit(txn, reply)).await.map_err(|_| WriteError::Closed)?;
+        answer.await.unwrap_or(Err(WriteError::Closed))
+    }
+
+    /// Watches a range from a revision on: `from` is the first one whose changes are wanted;
+    /// [`Revision::NONE`] stands for the next one to come.
+    ///
+    /// # Errors
+    /// When the revision is not kept any more, or the store is closed.
+    pub fn watch(&self, range: Range, from: Revision) -> Result<Watcher, WatchError> {
+        Watcher::start(&self.shared, range, from)
+    }
+
+    /// Forgets the history below a revision; the revision itself stays readable. History is also
+    /// compacted without being asked, as the options say.
+    ///
+    /// # Errors
+    /// When that was done before, or the revision has not happened yet, or it cannot be written.
+    pub async fn compact(&self, revision: Revision) -> Result<(), CompactError> {
+        let closed = || CompactError::Write(WriteError::Closed);
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Compact(revision, reply)).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Closes the store for all handles: writes already asked for are finished, watchers end, and
+    /// the directory is free when this returns.
+    pub async fn close(self) {
+        let (done, closed) = oneshot::channel();
+        // An error means that it is closed already.
+        if self.jobs.send(Job::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
