@@ -1,1 +1,25 @@
 //! Controllers: API objects in, API objects out; one file per controller.
+//!
+//! Each is an ordinary Kubernetes client. It is woken by watches, then reads what it
+//! decides on from the API itself (never from the event), so that running it twice, late
+//! or after a crash is harmless. None of them knows the store, the node or each other:
+//! they meet through the API.
+
+mod context;
+mod deployment;
+mod drive;
+mod endpointslice;
+mod event_ttl;
+mod garbage;
+mod merge;
+mod namespace;
+mod node_lifecycle;
+mod owner;
+mod record;
+mod replicaset;
+mod root_ca;
+mod run;
+mod scheduler;
+mod serviceaccount;
+
+pub use run::{ControllersConfig, run};

@@ -1,0 +1,146 @@
+//! Keeps the EndpointSlices of every Service that has a selector in step with its pods.
+//! Source: Kubernetes, "EndpointSlices", <https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/>.
+
+mod endpoints;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{Controller, watcher};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::drive::{ReconcileError, drive};
+use crate::merge::difference;
+use crate::owner::{controller_ref, name, namespace};
+use endpoints::Slice;
+
+/// Names the Service that a slice belongs to.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const MANAGER: &str = "endpointslice-controller.k8s.io";
+
+pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
+    let controller = Controller::new(context.all::<Service>(), watcher::Config::default());
+    let services = controller.store();
+    let controller = controller
+        .owns(context.all::<EndpointSlice>(), watcher::Config::default())
+        .watches(context.all::<Pod>(), watcher::Config::default(), move |pod| {
+            services_near(&services, &pod)
+        });
+    drive(controller, context, reconcile).await
+}
+
+/// The Services that a changed pod may concern: all with a selector in its namespace, since
+/// the pod may have had other labels before.
+fn services_near(services: &Store<Service>, pod: &Pod) -> Vec<ObjectRef<Service>> {
+    let near = |service: &&Arc<Service>| {
+        service.metadata.namespace == pod.metadata.namespace && selector_of(service).is_some()
+    };
+    services
+        .state()
+        .iter()
+        .filter(near)
+        .map(|service| ObjectRef::from_obj(service.as_ref()))
+        .collect()
+}
+
+fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {
+    let spec = service.spec.as_ref()?;
+    if spec.type_.as_deref() == Some("ExternalName") {
+        return None;
+    }
+    spec.selector.as_ref().filter(|selector| !selector.is_empty())
+}
+
+async fn reconcile(woken: Arc<Service>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
+    let ns = namespace(&woken.metadata);
+    let services: Api<Service> = ctx.api(ns);
+    let Some(service) = services.get_opt(name(&woken.metadata)).await? else {
+        return Ok(Action::await_change());
+    };
+    let Some(selector) = selector_of(&service) else { return Ok(Action::await_change()) };
+    if service.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let pods = ctx.api::<Pod>(ns).list(&ListParams::default().labels(&to_query(selector))).await?;
+    let wanted = endpoints::slices(&service, &pods.items);
+    let api: Api<EndpointSlice> = ctx.api(ns);
+    let ours = format!("{SERVICE_NAME}={},{MANAGED_BY}={MANAGER}", name(&service.metadata));
+    let present = api.list(&ListParams::default().labels(&ours)).await?.items;
+    write(&api, &service, wanted, present).await?;
+    Ok(Action::await_change())
+}
+
+fn to_query(selector: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(",")
+}
+
+/// Turns the present slices into the wanted ones, pairing those with the same ports first so
+/// that a watcher sees as few changes as possible.
+async fn write(
+    api: &Api<EndpointSlice>,
+    service: &Service,
+    wanted: Vec<Slice>,
+    mut present: Vec<EndpointSlice>,
+) -> Result<(), ReconcileError> {
+    for slice in wanted {
+        let same = present.iter().position(|old| old.ports.as_ref() == Some(&slice.ports));
+        match same.or_else(|| (!present.is_empty()).then_some(0)).map(|at| present.swap_remove(at))
+        {
+            Some(old) => update(api, &old, &slice).await?,
+            None => {
+                api.create(&PostParams::default(), &new_slice(service, slice)).await?;
+            }
+        }
+    }
+    for surplus in present {
+        match api.delete(name(&surplus.metadata), &DeleteParams::default()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+async fn update(
+    api: &Api<EndpointSlice>,
+    old: &EndpointSlice,
+    slice: &Slice,
+) -> Result<(), ReconcileError> {
+    let before = json!({"endpoints": old.endpoints, "ports": old.ports});
+    let now = json!({"endpoints": slice.endpoints, "ports": slice.ports});
+    if let Some(change) = difference(&before, &now) {
+        api.patch(name(&old.metadata), &PatchParams::default(), &Patch::Merge(change)).await?;
+    }
+    Ok(())
+}
+
+fn new_slice(service: &Service, slice: Slice) -> EndpointSlice {
+    let mut labels = service.metadata.labels.clone().unwrap_or_default();
+    labels.insert(SERVICE_NAME.into(), name(&service.metadata).into());
+    labels.insert(MANAGED_BY.into(), MANAGER.into());
+    if service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()) == Some("None") {
+        labels.insert("service.kubernetes.io/headless".into(), String::new());
+    }
+    EndpointSlice {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}-", name(&service.metadata))),
+            namespace: service.metadata.namespace.clone(),
+            labels: Some(labels),
+            owner_references: Some(controller_ref(service)),
+            ..Default::default()
+        },
+        address_type: "IPv4".into(),
+        endpoints: Some(slice.endpoints),
+        ports: Some(slice.ports),
+    }
+}

@@ -1,0 +1,81 @@
+//! Deletes what nobody owns any more, and carries out foreground and orphan deletion.
+//! Source: Kubernetes, "Garbage Collection", <https://kubernetes.io/docs/concepts/architecture/garbage-collection/>.
+//!
+//! One task holds a graph of all objects' owners, fed by metadata watches of every kind
+//! that can be deleted. What the graph suggests is checked against the API before anything
+//! is deleted.
+
+mod collect;
+mod graph;
+mod sources;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::context::Context;
+use crate::drive::ReconcileError;
+use graph::{Graph, Uid};
+use sources::{Change, Sources};
+
+/// How many changes may wait for the graph before the watches are held back.
+const CHANGES_MAX: usize = 1024;
+/// How often kinds that came or went are looked for.
+const REDISCOVER: Duration = Duration::from_secs(30);
+/// How soon a failed deletion is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
+    let (sender, mut changes) = mpsc::channel(CHANGES_MAX);
+    let mut sources = Sources::new(context.clone(), sender);
+    let mut collector =
+        Collector { context: context.clone(), graph: Graph::default(), dirty: BTreeSet::new() };
+    let mut rediscover = tokio::time::interval(REDISCOVER);
+    let mut retry = tokio::time::interval(RETRY);
+    let shutdown = context.shutdown();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = rediscover.tick() => sources.discover().await?,
+            Some(change) = changes.recv() => collector.take(change),
+            _ = retry.tick(), if !collector.dirty.is_empty() => {}
+        }
+        while let Ok(change) = changes.try_recv() {
+            collector.take(change);
+        }
+        // Until every kind was listed once, an owner may only seem to be missing.
+        if sources.all_listed(&collector.graph) {
+            collector.collect().await;
+        }
+    }
+}
+
+/// The graph and what in it has to be looked at.
+struct Collector {
+    context: Arc<Context>,
+    graph: Graph,
+    dirty: BTreeSet<Uid>,
+}
+
+impl Collector {
+    fn take(&mut self, change: Change) {
+        self.dirty.extend(self.graph.apply(change));
+    }
+
+    /// Looks at each object that a change may have made garbage. What fails stays for the
+    /// next round.
+    async fn collect(&mut self) {
+        for uid in std::mem::take(&mut self.dirty) {
+            match collect::look_at(&uid, &self.graph, &self.context).await {
+                Ok(more) => self.dirty.extend(more),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(uid, error, "garbage not collected; it is tried again");
+                    self.dirty.insert(uid);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Keeps as many pods as a ReplicaSet asks for.
+//! Source: Kubernetes, "ReplicaSet", <https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/>.
+
+mod claim;
+mod rank;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::runtime::controller::Action;
+use kube::runtime::{Controller, watcher};
+
+use crate::context::Context;
+use crate::drive::{ReconcileError, drive};
+use crate::merge::write_status;
+use crate::owner::{controller_ref, name, namespace};
+
+/// The most pods made or deleted in one look at a ReplicaSet (Kubernetes' burstReplicas).
+const BURST: usize = 500;
+
+pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
+    let controller = Controller::new(context.all::<ReplicaSet>(), watcher::Config::default())
+        .owns(context.all::<Pod>(), watcher::Config::default());
+    drive(controller, context, reconcile).await
+}
+
+async fn reconcile(woken: Arc<ReplicaSet>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
+    let ns = namespace(&woken.metadata);
+    let sets: Api<ReplicaSet> = ctx.api(ns);
+    let Some(set) = sets.get_opt(name(&woken.metadata)).await? else {
+        return Ok(Action::await_change());
+    };
+    let pods = claim::pods_of(&set, &ctx).await?;
+    let outcome = match set.metadata.deletion_timestamp {
+        Some(_) => Ok(()),
+        None => scale(&set, &pods, &ctx).await,
+    };
+    let (status, recheck) = status::observe(&set, &pods, outcome.as_ref().err(), Timestamp::now());
+    write_status(&sets, name(&set.metadata), set.status.as_ref(), &status).await?;
+    outcome?;
+    Ok(recheck
+        .map_or_else(Action::await_change, |seconds| Action::requeue(Duration::from_secs(seconds))))
+}
+
+/// Makes the missing pods or deletes the surplus ones.
+async fn scale(set: &ReplicaSet, pods: &[Pod], ctx: &Context) -> Result<(), ReconcileError> {
+    let wanted =
+        usize::try_from(set.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1)).unwrap_or(0);
+    let active: Vec<&Pod> = pods.iter().filter(|pod| rank::is_active(pod)).collect();
+    if active.len() < wanted {
+        create(set, (wanted - active.len()).min(BURST), ctx).await
+    } else {
+        let surplus = (active.len() - wanted).min(BURST);
+        delete(set, rank::first_to_go(active, Timestamp::now()), surplus, ctx).await
+    }
+}
+
+async fn create(set: &ReplicaSet, count: usize, ctx: &Context) -> Result<(), ReconcileError> {
+    let pods: Api<Pod> = ctx.api(namespace(&set.metadata));
+    let recorder = ctx.recorder("replicaset-controller");
+    let template = new_pod(set);
+    for _ in 0..count {
+        match pods.create(&PostParams::default(), &template).await {
+            Ok(pod) => {
+                let message = format!("Created pod: {}", name(&pod.metadata));
+                recorder.normal(set, "SuccessfulCreate", message).await;
+            }
+            Err(error) => {
+                recorder.warning(set, "FailedCreate", format!("Error creating: {error}")).await;
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn new_pod(set: &ReplicaSet) -> Pod {
+    let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
+    let wanted = template.metadata.unwrap_or_default();
+    Pod {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}-", name(&set.metadata))),
+            namespace: set.metadata.namespace.clone(),
+            labels: wanted.labels,
+            annotations: wanted.annotations,
+            finalizers: wanted.finalizers,
+            owner_references: Some(controller_ref(set)),
+            ..Default::default()
+        },
+        spec: template.spec,
+        status: None,
+    }
+}
+
+async fn delete(
+    set: &ReplicaSet,
+    ordered: Vec<&Pod>,
+    count: usize,
+    ctx: &Context,
+) -> Result<(), ReconcileError> {
+    let pods: Api<Pod> = ctx.api(namespace(&set.metadata));
+    let recorder = ctx.recorder("replicaset-controller");
+    for pod in ordered.into_iter().take(count) {
+        let only_this = Preconditions { uid: pod.metadata.uid.clone(), resource_version: None };
+        let params = DeleteParams { preconditions: Some(only_this), ..Default::default() };
+        match pods.delete(name(&pod.metadata), &params).await {
+            Ok(_) => {
+                let message = format!("Deleted pod: {}", name(&pod.metadata));
+                recorder.normal(set, "SuccessfulDelete", message).await;
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Starts every controller, each supervised under its own name.
+
+use std::sync::Arc;
+
+use kit::Tasks;
+use kube::Client;
+
+use crate::context::Context;
+use crate::{
+    deployment, endpointslice, event_ttl, garbage, namespace, node_lifecycle, replicaset, root_ca,
+    scheduler, serviceaccount,
+};
+
+/// What the controllers need to know beside the API.
+#[derive(Debug, Clone)]
+pub struct ControllersConfig {
+    /// The cluster's CA certificate, PEM, published as ConfigMap `kube-root-ca.crt`.
+    pub root_ca_pem: String,
+}
+
+/// Starts all controllers in `tasks`; they end when its shutdown begins. One that fails is
+/// reported and started again.
+pub fn run(client: Client, tasks: &Tasks, config: ControllersConfig) {
+    let context = Arc::new(Context::new(client, tasks.clone(), config));
+    macro_rules! start {
+        ($($name:literal => $run:path),* $(,)?) => {$(
+            let its_context = context.clone();
+            tasks.supervise(concat!("controller/", $name), move || $run(its_context.clone()));
+        )*};
+    }
+    start! {
+        "deployment" => deployment::run,
+        "endpointslice" => endpointslice::run,
+        "event-ttl" => event_ttl::run,
+        "garbage-collector" => garbage::run,
+        "namespace" => namespace::run,
+        "node-lifecycle" => node_lifecycle::run,
+        "replicaset" => replicaset::run,
+        "root-ca-cert-publisher" => root_ca::run,
+        "scheduler" => scheduler::run,
+        "serviceaccount" => serviceaccount::run,
+    }
+}
