@@ -3,6 +3,7 @@
 //! validation and defaulting of the result are the caller's.
 
 pub mod apply;
+pub(crate) mod depth;
 pub mod json;
 pub mod merge;
 pub mod strategic;
