@@ -182,7 +182,7 @@ async fn the_log_stays_bounded_and_a_snapshot_reads_back() {
     let before = content(&store);
     let head = store.revision();
     store.close().await;
-    let store = open(&files, small());
+    let store = open(&files.after_crash(0), small());
     assert_eq!((content(&store), store.revision()), (before, head));
     assert!(store.compacted() > Revision(300));
     let kept = store.range(&Range::all(), Some(store.compacted()), 0).unwrap();
