@@ -10,13 +10,22 @@
 //! Nothing here knows what a Pod or a Service object is, and no external program is run: the kernel
 //! is spoken to by netlink. Network policy is not here yet.
 
+mod conntrack;
 pub mod dns;
+#[cfg(test)]
+mod lab;
+mod netlink;
 mod network;
+mod nft;
 mod pool;
 mod range;
+mod route;
+mod sysctl;
 mod table;
 
+pub use netlink::NetlinkError;
 pub use network::{Link, Network, NetworkConfig, NetworkError};
 pub use pool::{AddressPool, PoolError};
 pub use range::{AddressRange, RangeError};
+pub use sysctl::SysctlError;
 pub use table::{HostPort, Protocol, Service, Table};

@@ -73,8 +73,12 @@ pub(super) struct Zone {
 impl Zone {
     pub(super) fn new(table: DnsTable) -> Zone {
         let mut names = HashSet::from([table.domain.clone()]);
-        let owners =
-            table.a.keys().chain(table.srv.keys()).chain(table.cname.keys()).chain(table.txt.keys());
+        let owners = table
+            .a
+            .keys()
+            .chain(table.srv.keys())
+            .chain(table.cname.keys())
+            .chain(table.txt.keys());
         for owner in owners {
             add_with_ancestors(&mut names, owner, &table.domain);
         }

@@ -1,0 +1,120 @@
+//! Who can talk to whom, and as whom.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use crate::Network;
+use crate::lab::{ask, on_a_box, seen, service, table, who};
+
+#[test]
+fn pods_talk_to_each_other_and_to_the_box_with_their_own_addresses() {
+    on_a_box(|lab| async move {
+        let network = Network::open(lab.config(80)).unwrap();
+        let one = lab.pod(&network, "10.80.0.2", "one").await;
+        let two = lab.pod(&network, "10.80.0.3", "two").await;
+        assert_eq!(one.ask("10.80.0.3:80").as_deref(), Ok("two|10.80.0.2"));
+        assert_eq!(two.ask("10.80.0.2:80").as_deref(), Ok("one|10.80.0.3"));
+        assert_eq!(ask("10.80.0.2:80".parse().unwrap()).as_deref(), Ok("one|10.80.0.1"));
+        crate::lab::serve("10.80.0.1".parse().unwrap(), 6443, "box");
+        assert_eq!(one.ask("10.80.0.1:6443").as_deref(), Ok("box|10.80.0.2"));
+    });
+}
+
+#[test]
+fn a_pod_that_is_gone_is_unreachable_at_once() {
+    on_a_box(|lab| async move {
+        let network = Network::open(lab.config(81)).unwrap();
+        let _world = lab.world();
+        let one = lab.pod(&network, "10.81.0.2", "one").await;
+        for address in ["10.81.0.99:80", "10.81.7.7:80"] {
+            let start = Instant::now();
+            let error = one.ask(address).unwrap_err();
+            assert_eq!(error, ErrorKind::HostUnreachable);
+            assert_eq!(ask(address.parse().unwrap()).unwrap_err(), ErrorKind::HostUnreachable);
+            assert!(start.elapsed() < Duration::from_secs(1));
+        }
+    });
+}
+
+#[test]
+fn pods_reach_the_world_with_the_address_of_the_box() {
+    on_a_box(|lab| async move {
+        let world = lab.world();
+        world.serve(80, "world");
+        let network = Network::open(lab.config(82)).unwrap();
+        let one = lab.pod(&network, "10.82.0.2", "one").await;
+        assert_eq!(one.ask("198.51.100.2:80").as_deref(), Ok("world|198.51.100.1"));
+    });
+}
+
+#[test]
+fn a_pod_cannot_send_with_the_address_of_another_nor_reach_loopback() {
+    on_a_box(|lab| async move {
+        let network = Network::open(lab.config(83)).unwrap();
+        let one = lab.pod(&network, "10.83.0.2", "one").await;
+        crate::lab::serve("127.0.0.1".parse().unwrap(), 7777, "private");
+        let answer = one.run(|| {
+            let mut route = crate::route::RouteSocket::open().unwrap();
+            let index = route.link("eth0").unwrap().unwrap().index;
+            let gateway = "169.254.1.1".parse().unwrap();
+            route.add_address(index, "10.83.0.50".parse().unwrap()).unwrap();
+            // The pod sends 127.0.0.0/8 out and takes answers from there.
+            std::fs::write("/proc/sys/net/ipv4/conf/eth0/route_localnet", "1").unwrap();
+            route.delete_link("lo").ok();
+            route.add_default_route(index, gateway).unwrap();
+            let socket = std::net::UdpSocket::bind("10.83.0.50:0").unwrap();
+            socket.connect("10.83.0.1:5353").unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            socket.send(b"?").unwrap();
+            socket.recv(&mut [0; 8]).map_err(|error| error.kind())
+        });
+        // The box's own "port unreachable" never comes: the packet was dropped for its source.
+        assert_eq!(answer, Err(ErrorKind::WouldBlock));
+    });
+}
+
+#[test]
+fn a_port_of_a_service_is_open_on_every_address_of_the_box() {
+    on_a_box(|lab| async move {
+        let world = lab.world();
+        let network = Network::open(lab.config(84)).unwrap();
+        let one = lab.pod(&network, "10.84.0.2", "one").await;
+        let mut web = service("web", "10.84.128.20", &["10.84.0.2"]);
+        web.node_port = Some(30080);
+        network.apply(&table(&[web])).await.unwrap();
+        for local in ["127.0.0.1:30080", "127.1.2.3:30080", "198.51.100.1:30080", "10.84.0.1:30080"]
+        {
+            let answer = ask(local.parse().unwrap());
+            assert_eq!(answer.as_deref().map(who), Ok("one"), "{local}");
+        }
+        world.run(|| {
+            let answer = ask("198.51.100.1:30080".parse().unwrap()).unwrap();
+            assert_eq!((who(&answer), seen(&answer)), ("one", "198.51.100.2"));
+        });
+        assert_eq!(one.ask("198.51.100.1:30080").as_deref().map(who), Ok("one"), "hairpin");
+        network.apply(&table(&[])).await.unwrap();
+        assert_eq!(ask("127.0.0.1:30080".parse().unwrap()), Err(ErrorKind::ConnectionRefused));
+    });
+}
+
+#[test]
+fn a_host_port_leads_to_its_pod() {
+    on_a_box(|lab| async move {
+        let world = lab.world();
+        let network = Network::open(lab.config(85)).unwrap();
+        let _one = lab.pod(&network, "10.85.0.2", "one").await;
+        let port = |address: Option<&str>, port| crate::HostPort {
+            address: address.map(|text| text.parse().unwrap()),
+            port,
+            protocol: crate::Protocol::Tcp,
+            endpoint: "10.85.0.2:80".parse().unwrap(),
+        };
+        let host_ports = vec![port(None, 8080), port(Some("198.51.100.1"), 8081)];
+        network.apply(&crate::Table { services: vec![], host_ports }).await.unwrap();
+        for open in ["127.0.0.1:8080", "198.51.100.1:8080", "198.51.100.1:8081"] {
+            assert_eq!(ask(open.parse().unwrap()).as_deref().map(who), Ok("one"), "{open}");
+        }
+        assert_eq!(ask("127.0.0.1:8081".parse().unwrap()), Err(ErrorKind::ConnectionRefused));
+        assert_eq!(world.ask("198.51.100.1:8081").as_deref().map(who), Ok("one"));
+    });
+}
