@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::lock::FileLock;
 use crate::scratch::Scratch;
-use crate::{Digest, ImageStore, StoreError, files};
+use crate::{Digest, ImageStore, StoreError, build, files};
 
 /// What one garbage collection did.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,7 @@ impl ImageStore {
             report.layers += 1;
         }
         files::sync_dir(self.blobs().dir())?;
+        build::forget_missing(self)?;
         Ok(report)
     }
 

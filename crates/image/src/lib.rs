@@ -4,7 +4,7 @@
 //! directories that overlayfs can stack. Everything here blocks: call it from a thread that may.
 //! It does not pull from or push to registries, and knows nothing of who runs the images.
 
-// pub mod build;
+pub mod build;
 
 mod archive;
 mod blobs;
