@@ -18,6 +18,8 @@ mod lock;
 mod reference;
 mod scratch;
 mod store;
+#[cfg(test)]
+mod testing;
 mod unpack;
 
 pub use blobs::NewBlob;

@@ -73,7 +73,7 @@ impl Root {
             return Ok(dir.clone());
         }
         let dir = match self.resolve(path) {
-            Err(Errno::NOENT) => self.create_all(path)?,
+            Err(Errno::NOENT | Errno::NOTDIR) => self.create_all(path)?,
             other => {
                 other.map_err(|error| step("open the layer's directory", path, error.into()))?
             }
@@ -97,9 +97,8 @@ impl Root {
         for component in path.iter() {
             so_far.push(component);
             dir = match self.resolve(&so_far) {
-                Err(Errno::NOENT) => {
-                    rustix::fs::mkdirat(&dir, component, Mode::from_raw_mode(0o755))
-                        .map_err(failed)?;
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    create_one(&dir, component).map_err(failed)?;
                     self.resolve(&so_far).map_err(failed)?
                 }
                 other => other.map_err(failed)?,
@@ -185,23 +184,16 @@ impl Place {
         }
     }
 
-    /// Whether a whiteout stands here: a character device 0/0.
+    /// Whether a whiteout stands here.
     pub(super) fn is_whiteout(&self) -> Result<bool, UnpackError> {
-        match rustix::fs::statat(&self.parent, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => {
-                let kind = FileType::from_raw_mode(stat.st_mode);
-                Ok(kind == FileType::CharacterDevice && stat.st_rdev == 0)
-            }
-            Err(Errno::NOENT) => Ok(false),
-            Err(error) => Err(step("look at", &self.path, error.into())),
-        }
+        is_whiteout(&self.parent, &self.name)
+            .map_err(|error| step("look at", &self.path, error.into()))
     }
 
     /// A path that reaches this place and nothing else, for calls that want one. The last part is
     /// not resolved by the calls it is used with.
     pub(super) fn through_fd(&self) -> PathBuf {
-        let fd = self.parent.as_fd().as_raw_fd();
-        Path::new("/proc/self/fd").join(fd.to_string()).join(&self.name)
+        through_fd(&self.parent, &self.name)
     }
 
     /// Marks the directory here as hiding what lower layers have in it.
@@ -209,6 +201,36 @@ impl Place {
         rustix::fs::lsetxattr(self.through_fd(), OPAQUE, b"y", XattrFlags::empty())
             .map_err(|error| step("mark as opaque", &self.path, error.into()))
     }
+}
+
+/// Makes a directory that the archive implies. One in a whiteout's place goes on hiding what the
+/// layers below have there.
+fn create_one(parent: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    let hides_lower = is_whiteout(parent, name)?;
+    if hides_lower {
+        rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
+    }
+    rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+    if hides_lower {
+        rustix::fs::lsetxattr(through_fd(parent, name), OPAQUE, b"y", XattrFlags::empty())?;
+    }
+    Ok(())
+}
+
+/// Whether a whiteout stands there: a character device 0/0.
+fn is_whiteout(parent: &OwnedFd, name: &OsStr) -> Result<bool, Errno> {
+    match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => {
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            Ok(kind == FileType::CharacterDevice && stat.st_rdev == 0)
+        }
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn through_fd(parent: &OwnedFd, name: &OsStr) -> PathBuf {
+    Path::new("/proc/self/fd").join(parent.as_fd().as_raw_fd().to_string()).join(name)
 }
 
 /// The attribute that overlayfs reads.
