@@ -22,4 +22,4 @@ mod run;
 mod scheduler;
 mod serviceaccount;
 
-pub use run::{ControllersConfig, run};
+pub use run::{Clients, ControllersConfig, run};

@@ -18,10 +18,20 @@ pub struct ControllersConfig {
     pub root_ca_pem: String,
 }
 
+/// Who the controllers are to the API: each client carries its own identity.
+pub struct Clients {
+    /// `system:kube-controller-manager`.
+    pub controllers: Client,
+    /// `system:kube-scheduler`.
+    pub scheduler: Client,
+}
+
 /// Starts all controllers in `tasks`; they end when its shutdown begins. One that fails is
 /// reported and started again.
-pub fn run(client: Client, tasks: &Tasks, config: ControllersConfig) {
-    let context = Arc::new(Context::new(client, tasks.clone(), config));
+pub fn run(clients: Clients, tasks: &Tasks, config: ControllersConfig) {
+    let binds = Arc::new(Context::new(clients.scheduler, tasks.clone(), config.clone()));
+    tasks.supervise("scheduler", move || scheduler::run(binds.clone()));
+    let context = Arc::new(Context::new(clients.controllers, tasks.clone(), config));
     macro_rules! start {
         ($($name:literal => $run:path),* $(,)?) => {$(
             let its_context = context.clone();
@@ -37,7 +47,6 @@ pub fn run(client: Client, tasks: &Tasks, config: ControllersConfig) {
         "node-lifecycle" => node_lifecycle::run,
         "replicaset" => replicaset::run,
         "root-ca-cert-publisher" => root_ca::run,
-        "scheduler" => scheduler::run,
         "serviceaccount" => serviceaccount::run,
     }
 }

@@ -1,0 +1,111 @@
+//! What an app consists of that has pods, and how far it has come.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client};
+
+use super::manifests::Manifest;
+
+/// Something with pods that `up` waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    pub kind: WorkloadKind,
+    pub namespace: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkloadKind {
+    Deployment,
+    Pod,
+}
+
+/// How far a workload has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Some of its pods are not ready yet.
+    Starting { ready: i32, wanted: i32 },
+    /// All is as the manifest says.
+    Ready { pods: i32 },
+}
+
+impl Workload {
+    /// The workload of a manifest, if it is one.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        let kind = match (manifest.api_version(), manifest.kind()) {
+            ("apps/v1", "Deployment") => WorkloadKind::Deployment,
+            ("v1", "Pod") => WorkloadKind::Pod,
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            namespace: manifest.namespace().unwrap_or("default").to_owned(),
+            name: manifest.name().to_owned(),
+        })
+    }
+
+    /// Asks the API how far it has come.
+    pub async fn stage(&self, client: &Client) -> kube::Result<Stage> {
+        match self.kind {
+            WorkloadKind::Deployment => {
+                let api: Api<Deployment> = Api::namespaced(client.clone(), &self.namespace);
+                Ok(deployment_stage(&api.get(&self.name).await?))
+            }
+            WorkloadKind::Pod => {
+                let api: Api<Pod> = Api::namespaced(client.clone(), &self.namespace);
+                Ok(pod_stage(&api.get(&self.name).await?))
+            }
+        }
+    }
+}
+
+/// Ready when the rollout is over: only pods of the template of now, all available.
+fn deployment_stage(deployment: &Deployment) -> Stage {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let status = deployment.status.clone().unwrap_or_default();
+    let seen = status.observed_generation >= deployment.metadata.generation;
+    let updated = status.updated_replicas.unwrap_or(0);
+    let available = status.available_replicas.unwrap_or(0);
+    let done =
+        seen && updated == wanted && available >= wanted && status.replicas.unwrap_or(0) == wanted;
+    if done {
+        Stage::Ready { pods: wanted }
+    } else {
+        Stage::Starting { ready: if seen { available.min(updated) } else { 0 }, wanted }
+    }
+}
+
+fn pod_stage(pod: &Pod) -> Stage {
+    let status = pod.status.clone().unwrap_or_default();
+    let ready =
+        status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
+    match ready || status.phase.as_deref() == Some("Succeeded") {
+        true => Stage::Ready { pods: 1 },
+        false => Stage::Starting { ready: 0, wanted: 1 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn check(status: Value, expected: Stage) {
+        let deployment = json!({"metadata": {"generation": 2}, "spec": {"replicas": 2,
+            "selector": {}, "template": {}}, "status": status});
+        let deployment = serde_json::from_value(deployment).unwrap();
+        assert_eq!(deployment_stage(&deployment), expected);
+    }
+
+    #[test]
+    fn a_deployment_is_ready_when_its_rollout_is_over() {
+        let status = |observed: i64, replicas: i32| {
+            json!({"observedGeneration": observed, "replicas": replicas, "updatedReplicas": 2,
+                "availableReplicas": 2})
+        };
+        check(status(2, 2), Stage::Ready { pods: 2 });
+        check(status(2, 3), Stage::Starting { ready: 2, wanted: 2 });
+        check(status(1, 2), Stage::Starting { ready: 0, wanted: 2 });
+        check(json!({}), Stage::Starting { ready: 0, wanted: 2 });
+    }
+}

@@ -1,0 +1,92 @@
+//! `sampan status`: the server and what runs on it.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+
+use crate::client;
+use crate::instance::{Instance, RunningServer};
+use crate::text;
+
+pub async fn run(instance: &Instance) -> anyhow::Result<()> {
+    let Some(server) = instance.running()? else {
+        println!("No server runs on {}.", instance.data_dir().display());
+        return Ok(());
+    };
+    let client = client::from_kubeconfig(&instance.kubeconfig()).await?;
+    print_server(instance, &server);
+    print_nodes(&client).await?;
+    print_deployments(&client).await?;
+    print_single_pods(&client).await
+}
+
+fn print_server(instance: &Instance, server: &RunningServer) {
+    let up = text::age(Timestamp::now().as_second() - server.started_at);
+    let state = if server.ready { "ready" } else { "starting" };
+    println!("Server    {state}, pid {}, up {up}", server.pid);
+    println!("API       https://{}", server.api);
+    println!("Gateway   http://{}", server.gateway);
+    println!("Data      {}", instance.data_dir().display());
+}
+
+async fn print_nodes(client: &Client) -> anyhow::Result<()> {
+    for node in Api::<Node>::all(client.clone()).list(&ListParams::default()).await? {
+        let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let ready = conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        println!("Node      {} {}", node.name_any(), if ready { "Ready" } else { "NotReady" });
+    }
+    Ok(())
+}
+
+async fn print_deployments(client: &Client) -> anyhow::Result<()> {
+    let all = Api::<Deployment>::all(client.clone()).list(&ListParams::default()).await?;
+    if all.items.is_empty() {
+        println!("\nNo deployments. Bring an app up with 'sampan up DIR'.");
+        return Ok(());
+    }
+    let rows: Vec<_> = all.iter().map(deployment_row).collect();
+    println!();
+    print!("{}", text::table(&["NAMESPACE", "DEPLOYMENT", "READY", "IMAGE", "AGE"], &rows));
+    Ok(())
+}
+
+fn deployment_row(deployment: &Deployment) -> Vec<String> {
+    let spec = deployment.spec.clone().unwrap_or_default();
+    let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
+    let containers = spec.template.spec.unwrap_or_default().containers;
+    let images: Vec<_> = containers.into_iter().filter_map(|c| c.image).collect();
+    vec![
+        deployment.namespace().unwrap_or_default(),
+        deployment.name_any(),
+        format!("{ready}/{}", spec.replicas.unwrap_or(1)),
+        images.join(","),
+        age(deployment.metadata.creation_timestamp.as_ref().map(|time| time.0)),
+    ]
+}
+
+async fn print_single_pods(client: &Client) -> anyhow::Result<()> {
+    let pods = Api::<Pod>::all(client.clone()).list(&ListParams::default()).await?;
+    let single = pods.iter().filter(|pod| pod.metadata.owner_references.is_none());
+    let rows: Vec<_> = single.map(pod_row).collect();
+    if !rows.is_empty() {
+        println!();
+        print!("{}", text::table(&["NAMESPACE", "POD", "PHASE", "AGE"], &rows));
+    }
+    Ok(())
+}
+
+fn pod_row(pod: &Pod) -> Vec<String> {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.clone());
+    vec![
+        pod.namespace().unwrap_or_default(),
+        pod.name_any(),
+        phase.unwrap_or_else(|| "Pending".into()),
+        age(pod.metadata.creation_timestamp.as_ref().map(|time| time.0)),
+    ]
+}
+
+fn age(created: Option<Timestamp>) -> String {
+    created.map_or_else(String::new, |at| text::age(Timestamp::now().as_second() - at.as_second()))
+}

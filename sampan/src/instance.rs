@@ -1,0 +1,199 @@
+//! An instance: everything that one data directory names.
+//!
+//! Its id goes into the names of cgroups, links, nft tables and run files, so that several
+//! servers can live on one machine and each can clean up after itself.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Where runtime state of all instances lives.
+const RUN_DIR: &str = "/run/sampan";
+
+/// One data directory and the names that follow from it.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    data_dir: PathBuf,
+    id: String,
+}
+
+/// What a running server tells the other commands.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct RunningServer {
+    pub pid: u32,
+    pub api: SocketAddr,
+    pub gateway: SocketAddr,
+    /// Seconds since 1970.
+    pub started_at: i64,
+    /// Is the API up, and everything behind it.
+    pub ready: bool,
+    /// What `sampan stop` needs to clean up.
+    pub network: NetworkRanges,
+}
+
+/// The ranges that an instance was started with.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct NetworkRanges {
+    pub pod_cidr: String,
+    pub service_cidr: String,
+}
+
+impl Instance {
+    /// The instance of `data_dir`, which is made when it is not there.
+    pub fn create(data_dir: &Path) -> anyhow::Result<Self> {
+        let attempt = || format!("create the data directory {}", data_dir.display());
+        fs::create_dir_all(data_dir).with_context(attempt)?;
+        let data_dir = data_dir.canonicalize().with_context(attempt)?;
+        let digest = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
+        Ok(Self { data_dir, id: hex::encode(&digest[..3]) })
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub fn run_dir(&self) -> PathBuf {
+        Path::new(RUN_DIR).join(&self.id)
+    }
+
+    /// Relative to the root of each cgroup hierarchy.
+    pub fn cgroup_root(&self) -> String {
+        format!("sampan-{}", self.id)
+    }
+
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.data_dir.join("kubeconfig")
+    }
+
+    pub fn images(&self) -> PathBuf {
+        self.data_dir.join("images")
+    }
+
+    pub fn server_log(&self) -> PathBuf {
+        self.data_dir.join("server.log")
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.data_dir.join("server.lock")
+    }
+
+    /// The server that uses this instance now, if one does.
+    pub fn running(&self) -> anyhow::Result<Option<RunningServer>> {
+        let mut file = match File::open(self.lock_file()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context("open the server's lock file"),
+        };
+        let mut text = String::new();
+        file.read_to_string(&mut text).context("read the server's lock file")?;
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(_unlocked_on_drop) => Ok(None),
+            Err(_) => Ok(serde_json::from_str(&text).ok()),
+        }
+    }
+
+    /// What the last server of this instance said of itself, whether or not it still runs.
+    pub fn last_server(&self) -> Option<RunningServer> {
+        let text = fs::read_to_string(self.lock_file()).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Takes the instance for this process.
+    pub fn lock(&self) -> anyhow::Result<ServerLock> {
+        let path = self.lock_file();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("open {}", path.display()))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(ServerLock { lock }),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+                let by =
+                    self.last_server().map(|s| format!(" (pid {})", s.pid)).unwrap_or_default();
+                bail!(
+                    "the data directory {} is in use by another server{by}\n\
+                     stop it with 'sampan stop --data-dir {0}', or give this one its own --data-dir",
+                    self.data_dir.display()
+                );
+            }
+            Err((_, error)) => Err(error).with_context(|| format!("lock {}", path.display())),
+        }
+    }
+}
+
+/// Held as long as the server lives; the kernel lets it go when the process ends, however.
+pub struct ServerLock {
+    lock: Flock<File>,
+}
+
+impl ServerLock {
+    /// Tells other commands about this server.
+    pub fn announce(&mut self, server: &RunningServer) -> anyhow::Result<()> {
+        let text = serde_json::to_vec(server).context("encode the server's description")?;
+        let file = &mut *self.lock;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(&text))
+            .context("write the server's lock file")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(pid: u32) -> RunningServer {
+        RunningServer {
+            pid,
+            api: ([127, 0, 0, 1], 6443).into(),
+            gateway: ([127, 0, 0, 1], 8080).into(),
+            started_at: 0,
+            ready: true,
+            network: NetworkRanges {
+                pod_cidr: "10.42.0.0/16".into(),
+                service_cidr: "10.43.0.0/16".into(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_second_server_is_told_who_uses_the_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let instance = Instance::create(dir.path()).unwrap();
+        let mut lock = instance.lock().unwrap();
+        lock.announce(&server(77)).unwrap();
+        let refused = instance.lock().err().unwrap().to_string();
+        assert!(refused.contains("in use by another server (pid 77)"), "{refused}");
+        assert_eq!(instance.running().unwrap(), Some(server(77)));
+        drop(lock);
+        assert_eq!(instance.running().unwrap(), None);
+        assert_eq!(instance.last_server(), Some(server(77)));
+    }
+
+    #[test]
+    fn instances_are_told_apart_by_their_directories() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let id = |dir: &Path| Instance::create(dir).unwrap().id().to_owned();
+        assert_eq!(
+            id(one.path()),
+            id(&one.path().join("../").join(one.path().file_name().unwrap()))
+        );
+        assert_ne!(id(one.path()), id(other.path()));
+        assert_eq!(id(one.path()).len(), 6);
+    }
+}

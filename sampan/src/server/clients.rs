@@ -1,0 +1,83 @@
+//! How the parts of this process talk to its API: without a socket, each under its own name.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use apiserver::{ApiServer, UserInfo};
+use axum::Router;
+use kit::Tasks;
+use kube::Client;
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+
+/// Who asks. The API's authorization knows each by its name.
+pub enum Identity {
+    ControllerManager,
+    Scheduler,
+    Node(String),
+}
+
+impl Identity {
+    fn user(self) -> UserInfo {
+        match self {
+            Self::ControllerManager => UserInfo::new("system:kube-controller-manager", NO_GROUPS),
+            Self::Scheduler => UserInfo::new("system:kube-scheduler", NO_GROUPS),
+            Self::Node(name) => UserInfo::new(format!("system:node:{name}"), ["system:nodes"]),
+        }
+    }
+}
+
+const NO_GROUPS: [&str; 0] = [];
+
+/// A client whose transport is the API's own router.
+pub fn inside(router: Router, identity: Identity) -> Client {
+    let user = identity.user();
+    let service = ServiceBuilder::new()
+        .map_request(move |mut request: http::Request<kube::client::Body>| {
+            request.extensions_mut().insert(user.clone());
+            request
+        })
+        .service(router);
+    Client::new(service, "default")
+}
+
+/// Serves the API on a listener until shutdown, then drains.
+pub fn serve_api(
+    tasks: &Tasks,
+    name: &str,
+    api: &ApiServer,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+) {
+    let (api, shutdown) = (api.clone(), tasks.shutdown());
+    let name = format!("listener/{name}");
+    tasks.spawn(name.clone(), async move {
+        if let Err(error) = api.serve(listener, tls, shutdown.cancelled_owned()).await {
+            tracing::error!(
+                listener = name,
+                error = &error as &dyn std::error::Error,
+                "the API stopped listening"
+            );
+        }
+    });
+}
+
+/// Writes a file that only its owner may read, so that a reader sees the old or the new whole.
+pub fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let attempt = || format!("write {}", path.display());
+    let mut new = path.to_owned().into_os_string();
+    new.push(".new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .with_context(attempt)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(attempt)?;
+    fs::rename(&new, path).with_context(attempt)
+}

@@ -1,0 +1,63 @@
+//! The sockets a server needs, bound before anything else so that a taken port is told at once.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+
+use crate::cli::ServerArgs;
+
+/// Where pods reach the API: this port at the node's own address.
+pub const NODE_API_PORT: u16 = 6443;
+
+/// What clients outside the pods connect to.
+pub struct Listeners {
+    pub api: TcpListener,
+    pub gateway: TcpListener,
+}
+
+impl Listeners {
+    pub async fn bind(args: &ServerArgs) -> anyhow::Result<Self> {
+        Ok(Self {
+            api: bind("the API", "--listen", args.listen).await?,
+            gateway: bind("the gateway", "--gateway-listen", args.gateway_listen).await?,
+        })
+    }
+}
+
+/// The API's second listener, on the link that only this box has.
+pub async fn bind_inside(node_address: Ipv4Addr) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::from((node_address, NODE_API_PORT));
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen for pods' API requests at {address}"))
+}
+
+async fn bind(what: &str, flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow!(
+            "{what} cannot listen at {address}: another program has that port\n\
+             see which with 'ss -ltnp', or give another address with {flag}"
+        ),
+        ErrorKind::AddrNotAvailable => anyhow!(
+            "{what} cannot listen at {address}: this machine has no such address\n\
+             give another one with {flag}"
+        ),
+        _ => anyhow::Error::new(error).context(format!("{what}: listen at {address}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_is_told_with_the_flag_that_helps() {
+        let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = first.local_addr().unwrap();
+        let error = bind("the API", "--listen", taken).await.unwrap_err().to_string();
+        assert!(error.contains("another program has that port"), "{error}");
+        assert!(error.contains("--listen"), "{error}");
+    }
+}
