@@ -157,6 +157,14 @@ impl RouteSocket {
         self.set_up(LOOPBACK_INDEX)
     }
 
+    /// Takes the loopback link down: a namespace without it can send 127.0.0.0/8 elsewhere.
+    #[cfg(test)]
+    pub(crate) fn set_loopback_down(&mut self) -> Result<(), NetlinkError> {
+        let mut fixed = link_header(LOOPBACK_INDEX, IFF_UP as u32);
+        fixed[8..12].fill(0);
+        self.0.request(Message::new("take loopback down", RTM_NEWLINK, 0, &fixed))
+    }
+
     /// Makes a pod's link refuse sources that are not the pod's, and accept answers to 127.0.0.1.
     pub(crate) fn harden_pod_link(&mut self, index: u32) -> Result<(), NetlinkError> {
         let message =

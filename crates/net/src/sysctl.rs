@@ -56,10 +56,15 @@ impl Shared {
         self.acquire_in(Path::new(IPV4), instance)
     }
 
-    /// Takes an instance off the list; the last one puts the former values back.
-    pub(crate) fn release(&self, instance: &str) -> Result<(), SysctlError> {
+    /// Takes an instance off the list; the last one puts the former values back. Instances that nothing is
+    /// left of do not count: somebody removed their files without destroying them.
+    pub(crate) fn release(
+        &self,
+        instance: &str,
+        exists: impl Fn(&str) -> bool,
+    ) -> Result<(), SysctlError> {
         let mut notes = self.read_notes()?;
-        notes.instances.remove(instance);
+        notes.instances.retain(|other| other != instance && exists(other));
         if !notes.instances.is_empty() {
             return self.write_notes(&notes);
         }
@@ -190,9 +195,9 @@ mod tests {
         shared.acquire_in(&ipv4, "one").unwrap();
         shared.acquire_in(&ipv4, "two").unwrap();
         assert_eq!(shared.read_notes().unwrap().instances.len(), 2);
-        shared.release("one").unwrap();
+        shared.release("one", |_| true).unwrap();
         assert_eq!(forwarding(&ipv4), "1");
-        shared.release("two").unwrap();
+        shared.release("two", |_| true).unwrap();
         assert_eq!(forwarding(&ipv4), "0");
         assert!(!shared.notes_path().exists());
     }
@@ -201,7 +206,7 @@ mod tests {
     fn values_that_were_right_before_are_left_alone() {
         let (_dir, ipv4, shared) = machine("1\n");
         shared.acquire_in(&ipv4, "one").unwrap();
-        shared.release("one").unwrap();
+        shared.release("one", |_| true).unwrap();
         assert_eq!(forwarding(&ipv4), "1");
     }
 
@@ -213,7 +218,7 @@ mod tests {
         fs::write(ipv4.join("ip_forward"), "0").unwrap();
         fs::write(ipv4.join("conf/all/accept_redirects"), "0").unwrap();
         shared.acquire_in(&ipv4, "one").unwrap();
-        shared.release("one").unwrap();
+        shared.release("one", |_| true).unwrap();
         assert_eq!(forwarding(&ipv4), "0");
         assert_eq!(read(&ipv4.join("conf/all/accept_redirects")).unwrap(), "1");
     }
@@ -223,14 +228,23 @@ mod tests {
         let (_dir, ipv4, shared) = machine("0\n");
         shared.acquire_in(&ipv4, "one").unwrap();
         fs::remove_dir_all(ipv4.join("conf/eth0")).unwrap();
-        shared.release("one").unwrap();
+        shared.release("one", |_| true).unwrap();
+        assert_eq!(forwarding(&ipv4), "0");
+    }
+
+    #[test]
+    fn an_instance_that_nothing_is_left_of_does_not_count() {
+        let (_dir, ipv4, shared) = machine("0\n");
+        shared.acquire_in(&ipv4, "one").unwrap();
+        shared.acquire_in(&ipv4, "lost").unwrap();
+        shared.release("one", |other| other != "lost").unwrap();
         assert_eq!(forwarding(&ipv4), "0");
     }
 
     #[test]
     fn releasing_what_was_never_acquired_changes_nothing() {
         let (_dir, ipv4, shared) = machine("1\n");
-        shared.release("one").unwrap();
+        shared.release("one", |_| true).unwrap();
         assert_eq!(forwarding(&ipv4), "1");
     }
 }

@@ -136,4 +136,13 @@ mod tests {
         let whole = encode(&reply, TCP_BYTES_MAX).unwrap();
         assert!(whole.len() > UDP_BYTES_DEFAULT && !is_truncated(&whole));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_no_reply_unless_they_hold_the_question(bytes: Vec<u8>) {
+            let request = request("example.com.").to_vec().unwrap();
+            let held = question(&bytes).is_some_and(|found| Some(found) == question(&request));
+            assert!(!answers_request(&bytes, &request) || held);
+        }
+    }
 }

@@ -88,4 +88,11 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(conf.servers().len(), 2);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_can_be_read(text: String) {
+            assert!(parse(&text).len() <= SERVERS_MAX);
+        }
+    }
 }

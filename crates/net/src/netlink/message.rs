@@ -245,4 +245,14 @@ mod tests {
         assert_eq!(attributes(&[8, 0, 1, 0, 1]).count(), 0);
         assert_eq!(attributes(&[2, 0, 1, 0]).count(), 0);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_can_be_read(bytes: Vec<u8>) {
+            let total: usize = replies(&bytes).map(|reply| reply.body.len()).sum();
+            assert!(total <= bytes.len());
+            let total: usize = attributes(&bytes).map(|(_, payload)| payload.len()).sum();
+            assert!(total <= bytes.len());
+        }
+    }
 }

@@ -205,4 +205,14 @@ mod tests {
         assert_eq!(names.len(), 10_000);
         assert!(names.iter().all(|name| name.len() == 15 && name.starts_with("spa1b2c3")));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_alias_can_be_read(alias: String, id in ".{0,60}") {
+            let _ = from_alias(&alias);
+            if let Ok(alias) = to_alias(&link(&id)) {
+                assert_eq!(from_alias(&alias), Some(link(&id)));
+            }
+        }
+    }
 }

@@ -22,7 +22,11 @@ const MTU_MIN: u32 = 576;
 
 /// What the names of all the instance's links start with; the node link is named just so.
 pub(super) fn link_prefix(config: &NetworkConfig) -> String {
-    format!("sp{}", config.instance)
+    link_prefix_of(&config.instance)
+}
+
+fn link_prefix_of(instance: &str) -> String {
+    format!("sp{instance}")
 }
 
 pub(super) fn validate(config: &NetworkConfig) -> Result<(), NetworkError> {
@@ -154,7 +158,8 @@ pub(super) fn destroy(config: &NetworkConfig) -> Result<(), NetworkError> {
     let shared = Shared::lock(&config.run_dir)?;
     let mut route = RouteSocket::open()?;
     let prefix = link_prefix(config);
-    for link in route.links()? {
+    let links = route.links()?;
+    for link in &links {
         if link.name.starts_with(&prefix) {
             route.delete_link(&link.name)?;
         }
@@ -162,7 +167,9 @@ pub(super) fn destroy(config: &NetworkConfig) -> Result<(), NetworkError> {
     Ruleset::delete(&table_name(config))?;
     route.delete_unreachable(&config.pod_range)?;
     forget_flows(config)?;
-    shared.release(&config.instance)?;
+    shared.release(&config.instance, |other| {
+        links.iter().any(|link| link.name == link_prefix_of(other))
+    })?;
     Ok(())
 }
 

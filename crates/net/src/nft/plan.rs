@@ -7,9 +7,6 @@ use tracing::warn;
 
 use crate::{Protocol, Service, Table};
 
-/// Chain names stay well below the kernel's 255 bytes and readable in a listing.
-const NAME_CHARS_MAX: usize = 80;
-
 /// Where connections are taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Frontend {
@@ -25,6 +22,14 @@ impl Frontend {
             Frontend::At(_, protocol, _) | Frontend::Anywhere(protocol, _) => protocol,
         }
     }
+
+    /// The name of a chain that is known by this frontend.
+    pub(crate) fn chain(self) -> String {
+        match self {
+            Frontend::At(address, protocol, port) => format!("to-{address}-{protocol}-{port}"),
+            Frontend::Anywhere(protocol, port) => format!("to-any-{protocol}-{port}"),
+        }
+    }
 }
 
 /// Endpoints to choose from, and how. They are sorted and differ.
@@ -35,24 +40,27 @@ pub(crate) struct Balancer {
 }
 
 /// All chains and entries. Balancers without endpoints are left out, and so are their frontends.
+///
+/// A chain is known by the first of its frontends, which nobody else may have: unlike a name it needs no
+/// allocation, and a change of one service among thousands must not cost a millisecond.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// By chain name.
-    pub(crate) balancers: BTreeMap<String, Balancer>,
-    /// To chain names.
-    pub(crate) frontends: BTreeMap<Frontend, String>,
+    /// By the frontend that names the chain.
+    pub(crate) balancers: BTreeMap<Frontend, Balancer>,
+    /// To the frontend that names the chain.
+    pub(crate) frontends: BTreeMap<Frontend, Frontend>,
     /// Every endpoint's address: one that talks to itself needs help.
     pub(crate) endpoint_addresses: BTreeSet<Ipv4Addr>,
 }
 
 /// What turns one plan into another.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Difference<'a> {
-    pub(crate) removed: Vec<&'a str>,
-    pub(crate) added: Vec<&'a str>,
-    pub(crate) rewritten: Vec<&'a str>,
-    pub(crate) frontends_removed: Vec<(Frontend, &'a str)>,
-    pub(crate) frontends_added: Vec<(Frontend, &'a str)>,
+pub(crate) struct Difference {
+    pub(crate) removed: Vec<Frontend>,
+    pub(crate) added: Vec<Frontend>,
+    pub(crate) rewritten: Vec<Frontend>,
+    pub(crate) frontends_removed: Vec<(Frontend, Frontend)>,
+    pub(crate) frontends_added: Vec<(Frontend, Frontend)>,
     pub(crate) addresses_removed: Vec<Ipv4Addr>,
     pub(crate) addresses_added: Vec<Ipv4Addr>,
     /// Whether a UDP flow may now go to the wrong place.
@@ -63,7 +71,7 @@ impl Plan {
     /// Plans a table.
     pub(crate) fn new(table: &Table) -> Plan {
         let mut plan = Plan::default();
-        let mut claimed = HashSet::new();
+        let mut claimed = HashSet::with_capacity(2 * table.services.len());
         let mut services: Vec<&Service> = table.services.iter().collect();
         services.sort_by(|one, other| one.name.cmp(&other.name));
         for service in services {
@@ -105,9 +113,9 @@ impl Plan {
         let Some(first) = free.first().filter(|_| !balancer.endpoints.is_empty()) else {
             return;
         };
-        let chain = chain_name(name, *first);
+        let chain = *first;
         self.endpoint_addresses.extend(balancer.endpoints.iter().map(|endpoint| endpoint.ip()));
-        self.frontends.extend(free.into_iter().map(|frontend| (frontend, chain.clone())));
+        self.frontends.extend(free.into_iter().map(|frontend| (frontend, chain)));
         self.balancers.insert(chain, balancer);
     }
 
@@ -134,7 +142,7 @@ impl Plan {
     }
 
     /// What has to change for this plan to become `new`.
-    pub(crate) fn difference<'a>(&'a self, new: &'a Plan) -> Difference<'a> {
+    pub(crate) fn difference(&self, new: &Plan) -> Difference {
         let mut difference = Difference {
             frontends_removed: frontends_only_in(self, new),
             frontends_added: frontends_only_in(new, self),
@@ -149,17 +157,17 @@ impl Plan {
         difference.removed = only_in(self, new);
         difference.added = only_in(new, self);
         difference.rewritten = (new.balancers.iter())
-            .filter(|(name, now)| self.balancers.get(*name).is_some_and(|before| before != *now))
-            .map(|(name, _)| name.as_str())
+            .filter(|(chain, now)| self.balancers.get(*chain).is_some_and(|before| before != *now))
+            .map(|(chain, _)| *chain)
             .collect();
         difference.moves_udp = self.moves_udp(new, &difference);
         difference
     }
 
-    fn moves_udp(&self, new: &Plan, difference: &Difference<'_>) -> bool {
-        let changed: HashSet<&str> = difference.rewritten.iter().copied().collect();
-        let touched = |(frontend, chain): (&Frontend, &String)| {
-            frontend.protocol() == Protocol::Udp && changed.contains(chain.as_str())
+    fn moves_udp(&self, new: &Plan, difference: &Difference) -> bool {
+        let changed: HashSet<Frontend> = difference.rewritten.iter().copied().collect();
+        let touched = |(frontend, chain): (&Frontend, &Frontend)| {
+            frontend.protocol() == Protocol::Udp && changed.contains(chain)
         };
         let switched = difference.frontends_removed.iter().chain(&difference.frontends_added);
         switched.into_iter().any(|(frontend, _)| frontend.protocol() == Protocol::Udp)
@@ -167,35 +175,22 @@ impl Plan {
     }
 }
 
-impl Difference<'_> {
+impl Difference {
     /// Whether nothing changes.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Difference::default()
     }
 }
 
-fn only_in<'a>(plan: &'a Plan, other: &Plan) -> Vec<&'a str> {
-    let names = plan.balancers.keys().filter(|name| !other.balancers.contains_key(*name));
-    names.map(String::as_str).collect()
+fn only_in(plan: &Plan, other: &Plan) -> Vec<Frontend> {
+    plan.balancers.keys().filter(|chain| !other.balancers.contains_key(*chain)).copied().collect()
 }
 
-fn frontends_only_in<'a>(plan: &'a Plan, other: &Plan) -> Vec<(Frontend, &'a str)> {
+fn frontends_only_in(plan: &Plan, other: &Plan) -> Vec<(Frontend, Frontend)> {
     (plan.frontends.iter())
         .filter(|(frontend, chain)| other.frontends.get(frontend) != Some(chain))
-        .map(|(frontend, chain)| (*frontend, chain.as_str()))
+        .map(|(frontend, chain)| (*frontend, *chain))
         .collect()
-}
-
-/// A name for people, made unique by where connections are taken from: nobody else may claim that.
-fn chain_name(name: &str, frontend: Frontend) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '-' };
-    let mut chain: String =
-        "to-".chars().chain(name.chars().map(plain)).take(NAME_CHARS_MAX).collect();
-    chain.push_str(&match frontend {
-        Frontend::At(address, protocol, port) => format!("-{address}-{protocol}-{port}"),
-        Frontend::Anywhere(protocol, port) => format!("-any-{protocol}-{port}"),
-    });
-    chain
 }
 
 #[cfg(test)]
@@ -305,13 +300,5 @@ mod tests {
         assert!(moves(udp(&["10.42.0.2:80"]), udp(&["10.42.0.3:80"])));
         assert!(moves(udp(&["10.42.0.2:80"]), udp(&[])));
         assert!(!moves(udp(&["10.42.0.2:80"]), udp(&["10.42.0.2:80"])));
-    }
-
-    #[test]
-    fn chain_names_are_plain_and_differ_by_port() {
-        let name = chain_name("shop/orders:http {x}", Frontend::Anywhere(Protocol::Tcp, 1));
-        assert_eq!(name, "to-shop/orders-http--x--any-tcp-1");
-        let long = chain_name(&"x".repeat(500), Frontend::Anywhere(Protocol::Tcp, 1));
-        assert!(long.len() < 128);
     }
 }

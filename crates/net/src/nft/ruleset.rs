@@ -140,20 +140,21 @@ fn write_difference(
     transaction: &mut Transaction<'_>,
     before: &Plan,
     plan: &Plan,
-    difference: &Difference<'_>,
+    difference: &Difference,
 ) {
     for (set, elements) in frontend_elements(&difference.frontends_removed) {
         transaction.delete_elements(set, &elements);
     }
     transaction.delete_elements(base::HAIRPINS, &hairpins(&difference.addresses_removed));
-    for &chain in &difference.removed {
-        service::remove(transaction, chain, &before.balancers[chain]);
+    for chain in &difference.removed {
+        service::remove(transaction, &chain.chain(), &before.balancers[chain]);
     }
-    for &chain in &difference.rewritten {
-        service::rewrite(transaction, chain, &before.balancers[chain], &plan.balancers[chain]);
+    for chain in &difference.rewritten {
+        let (before, now) = (&before.balancers[chain], &plan.balancers[chain]);
+        service::rewrite(transaction, &chain.chain(), before, now);
     }
-    for &chain in &difference.added {
-        service::add(transaction, chain, &plan.balancers[chain]);
+    for chain in &difference.added {
+        service::add(transaction, &chain.chain(), &plan.balancers[chain]);
     }
     for (set, elements) in frontend_elements(&difference.frontends_added) {
         transaction.add_elements(set, &elements);
@@ -161,20 +162,20 @@ fn write_difference(
     transaction.add_elements(base::HAIRPINS, &hairpins(&difference.addresses_added));
 }
 
-type Elements<'a> = Vec<(Vec<u8>, Element<'a>)>;
+type Elements = Vec<(Vec<u8>, Element)>;
 
-fn frontend_elements<'a>(frontends: &[(Frontend, &'a str)]) -> [(&'static str, Elements<'a>); 2] {
+fn frontend_elements(frontends: &[(Frontend, Frontend)]) -> [(&'static str, Elements); 2] {
     let (mut services, mut ports) = (Vec::new(), Vec::new());
     for &(frontend, chain) in frontends {
         match frontend {
             Frontend::At(address, protocol, port) => {
                 let mut key = address.octets().to_vec();
                 key.extend(protocol_and_port(protocol.number(), port));
-                services.push((key, Element::Goto(chain)));
+                services.push((key, Element::Goto(chain.chain())));
             }
             Frontend::Anywhere(protocol, port) => {
                 let key = protocol_and_port(protocol.number(), port).to_vec();
-                ports.push((key, Element::Goto(chain)));
+                ports.push((key, Element::Goto(chain.chain())));
             }
         }
     }
@@ -187,7 +188,7 @@ fn protocol_and_port(protocol: u8, port: u16) -> [u8; 8] {
     [protocol, 0, 0, 0, high, low, 0, 0]
 }
 
-fn hairpins(addresses: &[Ipv4Addr]) -> Elements<'static> {
+fn hairpins(addresses: &[Ipv4Addr]) -> Elements {
     let pair = |address: &Ipv4Addr| [address.octets(), address.octets()].concat();
     addresses.iter().map(|address| (pair(address), Element::Nothing)).collect()
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 
 use super::expression::{Field, R0, R1, R4, SetRef};
 use super::plan::Balancer;
-use super::transaction::{Holds, SetKind, Transaction, data_type};
+use super::transaction::{Element, Holds, SetKind, Transaction, data_type};
 
 /// How many clients are remembered per endpoint; later ones are balanced at random.
 pub(super) const REMEMBERED_CLIENTS_MAX: u32 = 65_536;
@@ -76,8 +76,9 @@ fn add_rules(transaction: &mut Transaction<'_>, chain: &str, balancer: &Balancer
 /// One rule: a random number, looked up in a map of endpoints.
 fn add_random_rule(transaction: &mut Transaction<'_>, chain: &str, endpoints: &[SocketAddrV4]) {
     let numbered = endpoints.iter().zip(0_u32..);
-    let elements: Vec<_> =
-        numbered.map(|(endpoint, n)| (n.to_ne_bytes().to_vec(), target(endpoint))).collect();
+    let elements: Vec<_> = numbered
+        .map(|(endpoint, n)| (n.to_ne_bytes().to_vec(), Element::Data(target(endpoint))))
+        .collect();
     let map = transaction.add_anonymous_map(ENDPOINTS, &elements);
     transaction.add_rule(chain, |rule| {
         rule.random(elements.len() as u32, R0)

@@ -74,11 +74,11 @@ pub(super) struct Hook {
 }
 
 /// An element's value.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Element<'a> {
+#[derive(Clone, Debug)]
+pub(super) enum Element {
     Nothing,
-    Goto(&'a str),
-    Data(&'a [u8]),
+    Goto(String),
+    Data(Vec<u8>),
 }
 
 /// A transaction on one table.
@@ -159,14 +159,14 @@ impl<'a> Transaction<'a> {
     pub(super) fn add_anonymous_map(
         &mut self,
         kind: SetKind,
-        elements: &[(Vec<u8>, Vec<u8>)],
+        elements: &[(Vec<u8>, Element)],
     ) -> u32 {
         let id = self.set(ANONYMOUS, kind, FLAG_ANONYMOUS | FLAG_CONSTANT);
         for some in elements.chunks(ELEMENTS_PER_MESSAGE) {
             self.add("fill a map".into(), NEWSETELEM, CREATE, |body| {
                 body.text(2, ANONYMOUS).u32_be(4, id).nest(3, |list| {
                     for (key, data) in some {
-                        element(list, key, Element::Data(data));
+                        element(list, key, data);
                     }
                 });
             });
@@ -191,11 +191,11 @@ impl<'a> Transaction<'a> {
         });
     }
 
-    pub(super) fn add_elements(&mut self, set: &str, elements: &[(Vec<u8>, Element<'_>)]) {
+    pub(super) fn add_elements(&mut self, set: &str, elements: &[(Vec<u8>, Element)]) {
         self.elements(format!("add to set {set}"), NEWSETELEM, CREATE, set, elements);
     }
 
-    pub(super) fn delete_elements(&mut self, set: &str, elements: &[(Vec<u8>, Element<'_>)]) {
+    pub(super) fn delete_elements(&mut self, set: &str, elements: &[(Vec<u8>, Element)]) {
         self.elements(format!("delete from set {set}"), DELSETELEM, 0, set, elements);
     }
 
@@ -205,13 +205,13 @@ impl<'a> Transaction<'a> {
         kind: u8,
         flags: u16,
         set: &str,
-        elements: &[(Vec<u8>, Element<'_>)],
+        elements: &[(Vec<u8>, Element)],
     ) {
         for some in elements.chunks(ELEMENTS_PER_MESSAGE) {
             self.add(what.clone(), kind, flags, |body| {
                 body.text(2, set).nest(3, |list| {
                     for (key, data) in some {
-                        element(list, key, *data);
+                        element(list, key, data);
                     }
                 });
             });
@@ -242,7 +242,7 @@ fn set_attributes(body: &mut Writer, kind: SetKind, flags: u32) {
     }
 }
 
-fn element(list: &mut Writer, key: &[u8], data: Element<'_>) {
+fn element(list: &mut Writer, key: &[u8], data: &Element) {
     list.nest(LIST_ELEMENT, |attrs| {
         attrs.nest(1, |attr| value(attr, key));
         match data {

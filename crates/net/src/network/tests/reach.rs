@@ -1,10 +1,12 @@
 //! Who can talk to whom, and as whom.
 
 use std::io::ErrorKind;
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use crate::Network;
-use crate::lab::{ask, on_a_box, seen, service, table, who};
+use crate::lab::{Place, ask, on_a_box, seen, service, table, who};
+use crate::route::RouteSocket;
 
 #[test]
 fn pods_talk_to_each_other_and_to_the_box_with_their_own_addresses() {
@@ -47,29 +49,45 @@ fn pods_reach_the_world_with_the_address_of_the_box() {
     });
 }
 
+/// What comes back to a datagram sent from a pod, within a moment.
+fn send_from(pod: &Place, source: &'static str, to: &'static str) -> Result<usize, ErrorKind> {
+    pod.run(move || {
+        let socket = UdpSocket::bind((source, 0)).unwrap();
+        socket.connect(to).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        socket.send(b"?").unwrap();
+        socket.recv(&mut [0; 64]).map_err(|error| error.kind())
+    })
+}
+
 #[test]
-fn a_pod_cannot_send_with_the_address_of_another_nor_reach_loopback() {
+fn a_pod_cannot_send_with_an_address_that_is_not_its_own() {
     on_a_box(|lab| async move {
         let network = Network::open(lab.config(83)).unwrap();
         let one = lab.pod(&network, "10.83.0.2", "one").await;
-        crate::lab::serve("127.0.0.1".parse().unwrap(), 7777, "private");
-        let answer = one.run(|| {
-            let mut route = crate::route::RouteSocket::open().unwrap();
+        let _two = lab.pod(&network, "10.83.0.3", "two").await;
+        one.run(|| {
+            let mut route = RouteSocket::open().unwrap();
             let index = route.link("eth0").unwrap().unwrap().index;
-            let gateway = "169.254.1.1".parse().unwrap();
             route.add_address(index, "10.83.0.50".parse().unwrap()).unwrap();
-            // The pod sends 127.0.0.0/8 out and takes answers from there.
-            std::fs::write("/proc/sys/net/ipv4/conf/eth0/route_localnet", "1").unwrap();
-            route.delete_link("lo").ok();
-            route.add_default_route(index, gateway).unwrap();
-            let socket = std::net::UdpSocket::bind("10.83.0.50:0").unwrap();
-            socket.connect("10.83.0.1:5353").unwrap();
-            socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-            socket.send(b"?").unwrap();
-            socket.recv(&mut [0; 8]).map_err(|error| error.kind())
         });
-        // The box's own "port unreachable" never comes: the packet was dropped for its source.
-        assert_eq!(answer, Err(ErrorKind::WouldBlock));
+        assert!(send_from(&one, "10.83.0.2", "10.83.0.3:80").is_ok());
+        assert_eq!(send_from(&one, "10.83.0.50", "10.83.0.3:80"), Err(ErrorKind::WouldBlock));
+    });
+}
+
+#[test]
+fn a_pod_cannot_reach_what_listens_on_the_loopback_of_the_box() {
+    on_a_box(|lab| async move {
+        let network = Network::open(lab.config(86)).unwrap();
+        let one = lab.pod(&network, "10.86.0.2", "one").await;
+        crate::lab::serve("0.0.0.0".parse().unwrap(), 7777, "box");
+        one.run(|| {
+            RouteSocket::open().unwrap().set_loopback_down().unwrap();
+            std::fs::write("/proc/sys/net/ipv4/conf/eth0/route_localnet", "1").unwrap();
+        });
+        assert!(send_from(&one, "10.86.0.2", "10.86.0.1:7777").is_ok());
+        assert_eq!(send_from(&one, "10.86.0.2", "127.0.0.1:7777"), Err(ErrorKind::WouldBlock));
     });
 }
 
