@@ -1,9 +1,41 @@
-//! Server-side apply and the managed fields that every write leaves behind.
+//! Server-side apply, and the managed fields that every write leaves behind, as
+//! structured-merge-diff and apimachinery's `managedfields` have them.
+//!
+//! Every field of an object may have owners, kept in `metadata.managedFields`. An apply states
+//! the fields its manager wants; it may not change what others own (unless forced), and what
+//! it stops to state goes away if nobody else owns it. Any other write takes over the fields it
+//! changes. All versions of a kind are taken to have the same fields.
 
-use serde_json::Value;
+mod collect;
+mod compare;
+mod conflict;
+mod last_applied;
+mod managed;
+mod merge;
+mod ownership;
+mod path;
+mod prune;
+mod remove;
+mod set;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use serde_json::{Value, json};
 
 use crate::gvk::Gvk;
 use crate::schema::TypeSchema;
+use collect::fields_of;
+use compare::Comparison;
+pub use conflict::{ConflictCause, Conflicts};
+use managed::{Entry, Managed, Operation};
+use ownership::{attach, detach, identity, ignored, record_update, stamp, strip, take_over};
+pub use path::{PathElement, PathElementError, Scalar};
+pub use set::{FieldSet, FieldsError, Path};
+
+/// Who owns what was there before the first apply, where nobody was remembered.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 /// One write, as managed fields see it.
 #[derive(Debug, Clone, Copy)]
@@ -26,50 +58,151 @@ pub enum ApplyError {
     /// 400 Bad Request.
     #[error("{0}")]
     BadRequest(String),
-    /// The configuration does not fit the type: 500 upstream, better 400.
-    #[error("{0}")]
-    Typed(String),
-    /// Others own fields that this would change: 409 Conflict.
+    /// The configuration does not fit the type: 400 Bad Request (upstream: 500).
+    #[error("failed to create typed patch object ({object}): {errors}")]
+    Typed {
+        /// `namespace/name; apps/v1, Kind=Deployment`
+        object: String,
+        /// What does not fit, where.
+        errors: String,
+    },
+    /// Others own fields that this would change: 409 Conflict, with [`Conflicts::causes`].
     #[error("{0}")]
     Conflicts(Conflicts),
 }
 
-/// Fields that others own, and whom they belong to. Displays as the Status message.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Conflicts {
-    /// One for each field and manager.
-    pub causes: Vec<ConflictCause>,
-}
-
-/// One entry of `Status.details.causes`, of reason `FieldManagerConflict`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConflictCause {
-    /// `conflict with "kubectl-client-side-apply" using apps/v1`
-    pub message: String,
-    /// `.spec.replicas`
-    pub field: String,
-}
-
-impl std::fmt::Display for Conflicts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Apply failed with {} conflicts", self.causes.len())
-    }
-}
-
 /// Server-side apply of `config` over `live` (`None`: it does not exist yet). Gives the object
-/// to store, managedFields included; it equals `live` where nothing changed.
+/// to store, managedFields included; it equals `live` where nothing changed. Defaulting,
+/// validation and all that a create or update does besides are the caller's.
 pub fn apply(
     write: &Write<'_>,
     live: Option<&Value>,
     config: &Value,
     force: bool,
 ) -> Result<Value, ApplyError> {
-    let _ = (write, live, config, force);
-    Err(ApplyError::BadRequest("being written".into()))
+    check_config(write, config)?;
+    let mut object = live.cloned().unwrap_or_else(|| json!({}));
+    let stored = detach(&mut object);
+    let mut managed = managed::decode(stored.as_ref())
+        .map_err(|why| ApplyError::BadRequest(format!("failed to decode managed fields: {why}")))?;
+    if managed.is_empty() && live.is_some() {
+        let first = Write { manager: BEFORE_FIRST_APPLY, ..*write };
+        record_update(&first, &json!({}), &object, &mut managed);
+    }
+    let (mut applied, mut now_managed) = apply_as_kubectl(write, &object, config, &managed, force)?;
+    if write.manager == last_applied::MANAGER {
+        last_applied::sync(&mut applied, config);
+    }
+    stamp(write, &mut now_managed, &managed, applied != object);
+    attach(&mut applied, &now_managed, stored);
+    Ok(applied)
 }
 
 /// Managed fields after any other write: `new` is the object about to be stored in place of
-/// `live` (`None`: a create). Sets `new`'s managedFields. Call it after defaulting and mutation.
+/// `live` (`None`: a create); its managedFields are set. Call it after defaulting and mutation.
+///
+/// Entries in `new` count if they can be read, so that users can edit them; an empty list, or
+/// one empty entry, makes everybody forgotten. A subresource cannot set them.
 pub fn update(write: &Write<'_>, live: Option<&Value>, new: &mut Value) {
-    let _ = (write, live, new);
+    let wanted = detach(new);
+    let mut old = live.cloned().unwrap_or_else(|| json!({}));
+    let before = detach(&mut old);
+    let mut managed = if write.subresource.is_empty() {
+        edited(wanted.as_ref(), before.as_ref())
+    } else {
+        managed::decode(before.as_ref()).unwrap_or_default()
+    };
+    // Whoever reset them does not want them back before the next apply.
+    if live.is_none() || !managed.is_empty() {
+        record_update(write, &old, new, &mut managed);
+    }
+    attach(new, &managed, before);
+}
+
+/// The entries that a request wants, or those of the object where it wants none that can be read.
+fn edited(wanted: Option<&Value>, before: Option<&Value>) -> Managed {
+    let reset = match wanted.and_then(Value::as_array).map(Vec::as_slice) {
+        Some([]) => true,
+        Some([only]) => shape::is_void(Some(only)),
+        _ => false,
+    };
+    if reset {
+        return Managed::new();
+    }
+    match managed::decode(wanted) {
+        Ok(managed) if !managed.is_empty() => managed,
+        _ => managed::decode(before).unwrap_or_default(),
+    }
+}
+
+fn check_config(write: &Write<'_>, config: &Value) -> Result<(), ApplyError> {
+    let bad = |why: String| Err(ApplyError::BadRequest(why));
+    match Gvk::of(config) {
+        Some(gvk) if gvk == *write.gvk => {}
+        Some(gvk) => return bad(format!("invalid object type: {gvk}")),
+        None => return bad("invalid object type: /, Kind=".to_owned()),
+    }
+    let metadata = |name: &str| config.get("metadata").and_then(|metadata| metadata.get(name));
+    if metadata("managedFields").is_some_and(|managed| !managed.is_null()) {
+        return bad("metadata.managedFields must be nil".to_owned());
+    }
+    let Some(errors) = validate::errors(write.schema, config) else { return Ok(()) };
+    let text = |name: &str| metadata(name).and_then(Value::as_str).unwrap_or_default();
+    let object = format!("{}/{}; {}", text("namespace"), text("name"), write.gvk);
+    Err(ApplyError::Typed { object, errors })
+}
+
+/// Applies; where kubectl meets conflicts that its own client-side apply made, it takes over.
+fn apply_as_kubectl(
+    write: &Write<'_>,
+    live: &Value,
+    config: &Value,
+    managed: &Managed,
+    force: bool,
+) -> Result<(Value, Managed), ApplyError> {
+    let conflicts = match merge_and_own(write, live, config, managed, force) {
+        Ok(done) => return Ok(done),
+        Err(conflicts) => conflicts,
+    };
+    if write.manager != last_applied::MANAGER {
+        return Err(ApplyError::Conflicts(conflicts));
+    }
+    let api_version = write.gvk.api_version();
+    let left = match last_applied::allowed_conflicts(write.schema, live, &api_version) {
+        Some(allowed) => conflicts.outside(&allowed),
+        None => Some(conflicts),
+    };
+    match left {
+        Some(conflicts) => Err(ApplyError::Conflicts(conflicts)),
+        None => merge_and_own(write, live, config, managed, true).map_err(ApplyError::Conflicts),
+    }
+}
+
+/// The merged object and who owns what of it.
+fn merge_and_own(
+    write: &Write<'_>,
+    live: &Value,
+    config: &Value,
+    managed: &Managed,
+    force: bool,
+) -> Result<(Value, Managed), Conflicts> {
+    let mut managed = managed.clone();
+    let me = identity(write, Operation::Apply);
+    let last = managed.remove(&me);
+    let ignored = ignored(write);
+    let set = fields_of(Some(write.schema), config).recursive_difference(&ignored);
+    let time = last.as_ref().and_then(|last| last.time.clone());
+    let entry = Entry { set, api_version: write.gvk.api_version(), time };
+    managed.insert(me.clone(), entry);
+
+    let merged = merge::merge(Some(write.schema), live, config);
+    let mut object = match &last {
+        Some(last) => prune::prune(write.schema, merged, &last.set, &managed),
+        None => merged,
+    };
+    let comparison = Comparison::of(write.schema, live, &object).without(&ignored);
+    take_over(&mut managed, &me, &comparison, force)?;
+    merge::drop_nulls(Some(write.schema), &mut object, Some(live));
+    strip(&mut managed, &me);
+    Ok((object, managed))
 }

@@ -192,11 +192,7 @@ fn lists_of_scalars_merge_as_sets() {
         }),
         json!({"finalizers": ["d", "b", "c"]}),
     );
-    check_metadata(
-        json!({}),
-        json!({"$deleteFromPrimitiveList/finalizers": ["b"]}),
-        json!({}),
-    );
+    check_metadata(json!({}), json!({"$deleteFromPrimitiveList/finalizers": ["b"]}), json!({}));
 }
 
 #[test]
@@ -286,8 +282,18 @@ fn malformed_patches_are_told_apart() {
         400,
         "list element types are not identical: [[map[name:a]] [a]]",
     );
-    check_error(pod(), json!({"containers": [[1]]}), 400, "list element types are not identical: [[map[name:a]] [[1]]]");
-    check_error(json!({"containers": []}), json!({"containers": [[1]]}), 422, "lists of lists are not supported");
+    check_error(
+        pod(),
+        json!({"containers": [[1]]}),
+        400,
+        "list element types are not identical: [[map[name:a]] [[1]]]",
+    );
+    check_error(
+        json!({"containers": []}),
+        json!({"containers": [[1]]}),
+        422,
+        "lists of lists are not supported",
+    );
     check_error(
         pod(),
         json!({"$setElementOrder/containers": "a"}),

@@ -1,0 +1,156 @@
+//! Who owns what after a write.
+
+use serde_json::Value;
+
+use super::Write;
+use super::compare::Comparison;
+use super::conflict::Conflicts;
+use super::managed::{self, Entry, Identity, Managed, Operation};
+use super::set::FieldSet;
+use crate::schema::Shape;
+
+/// The entry that a write is recorded in.
+pub(super) fn identity(write: &Write<'_>, operation: Operation) -> Identity {
+    let manager = if write.manager.is_empty() { "unknown" } else { write.manager };
+    Identity {
+        manager: manager.to_owned(),
+        operation,
+        api_version: match operation {
+            Operation::Apply => String::new(),
+            Operation::Update => write.gvk.api_version(),
+        },
+        subresource: write.subresource.to_owned(),
+    }
+}
+
+/// Records that `write` changed `old` into `new`.
+pub(super) fn record_update(write: &Write<'_>, old: &Value, new: &Value, managed: &mut Managed) {
+    let comparison = Comparison::of(write.schema, old, new).without(&ignored(write));
+    let conflicts = conflicts(managed, None, &comparison);
+    take(managed, &conflicts, &comparison);
+    let changed = comparison.changed().difference(&unowned());
+    if !changed.is_empty() {
+        let me = identity(write, Operation::Update);
+        let own = managed.remove(&me).map(|own| own.set).unwrap_or_default();
+        let entry = Entry {
+            set: own.union(&changed),
+            api_version: write.gvk.api_version(),
+            time: Some(write.now.to_owned()),
+        };
+        managed.insert(me, entry);
+    }
+    managed::cap_update_managers(managed);
+}
+
+/// Gives what changed to the applier `me`, if it may have it, and takes it from all others.
+pub(super) fn take_over(
+    managed: &mut Managed,
+    me: &Identity,
+    comparison: &Comparison,
+    force: bool,
+) -> Result<(), Conflicts> {
+    let conflicts = conflicts(managed, Some(me), comparison);
+    if !force && let Some(conflicts) = Conflicts::of(conflicts.clone()) {
+        return Err(conflicts);
+    }
+    let own = managed.remove(me);
+    take(managed, &conflicts, comparison);
+    let own = own.filter(|own| !own.set.is_empty());
+    managed.extend(own.map(|own| (me.clone(), own)));
+    Ok(())
+}
+
+/// What each manager but `me` owns of what changed.
+fn conflicts(
+    managed: &Managed,
+    me: Option<&Identity>,
+    comparison: &Comparison,
+) -> Vec<(Identity, FieldSet)> {
+    let changed = comparison.changed();
+    let others = managed.iter().filter(|(identity, _)| Some(*identity) != me);
+    let conflicts =
+        others.map(|(identity, entry)| (identity.clone(), entry.set.intersection(&changed)));
+    conflicts.filter(|(_, set)| !set.is_empty()).collect()
+}
+
+/// Takes what changed and what is gone from the managers; who owns nothing is forgotten.
+fn take(managed: &mut Managed, changed: &[(Identity, FieldSet)], comparison: &Comparison) {
+    for (identity, set) in changed {
+        if let Some(entry) = managed.get_mut(identity) {
+            entry.set = entry.set.difference(set);
+        }
+    }
+    if !comparison.removed.is_empty() {
+        for entry in managed.values_mut() {
+            entry.set = entry.set.difference(&comparison.removed);
+        }
+    }
+    managed.retain(|_, entry| !entry.set.is_empty());
+}
+
+/// Takes from the applier `me` the fields that nobody can own.
+pub(super) fn strip(managed: &mut Managed, me: &Identity) {
+    if let Some(mut entry) = managed.remove(me) {
+        entry.set = entry.set.difference(&unowned());
+        if !entry.set.is_empty() {
+            managed.insert(me.clone(), entry);
+        }
+    }
+}
+
+/// Sets the time of the applier's entry, if anything changed.
+pub(super) fn stamp(write: &Write<'_>, managed: &mut Managed, before: &Managed, changed: bool) {
+    let me = identity(write, Operation::Apply);
+    if let Some(entry) = managed.get_mut(&me)
+        && (changed || before.get(&me) != Some(entry))
+    {
+        entry.time = Some(write.now.to_owned());
+    }
+}
+
+/// Identity and bookkeeping: never anybody's.
+fn unowned() -> FieldSet {
+    FieldSet::of_fields(&[
+        &["apiVersion"],
+        &["kind"],
+        &["metadata"],
+        &["metadata", "name"],
+        &["metadata", "namespace"],
+        &["metadata", "creationTimestamp"],
+        &["metadata", "selfLink"],
+        &["metadata", "uid"],
+        &["metadata", "clusterName"],
+        &["metadata", "generation"],
+        &["metadata", "managedFields"],
+        &["metadata", "resourceVersion"],
+    ])
+}
+
+/// What this write cannot change, whatever it says: a built-in object's status through the
+/// object itself, anything but the status through `/status`.
+pub(super) fn ignored(write: &Write<'_>) -> FieldSet {
+    let Shape::Object(object) = &write.schema.shape else { return FieldSet::default() };
+    let builtin = object.definition.as_deref().is_some_and(|name| name.starts_with("io.k8s."));
+    match write.subresource {
+        "" if builtin => FieldSet::of_fields(&[&["status"]]),
+        "status" if builtin => FieldSet::of_fields(&[&["spec"], &["metadata", "labels"]]),
+        "status" => FieldSet::of_fields(&[&["spec"]]),
+        _ => FieldSet::default(),
+    }
+}
+
+/// Takes `metadata.managedFields` out of an object.
+pub(super) fn detach(object: &mut Value) -> Option<Value> {
+    object.get_mut("metadata")?.as_object_mut()?.remove("managedFields")
+}
+
+/// Puts the entries into an object that has none. Where they say what `stored` said, they are
+/// written as they were, so that nothing changes.
+pub(super) fn attach(object: &mut Value, managed: &Managed, stored: Option<Value>) {
+    let same = managed::decode(stored.as_ref()).is_ok_and(|stored| stored == *managed);
+    let entries = if same { stored } else { managed::encode(managed) };
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
+    if let (Some(metadata), Some(entries)) = (metadata, entries) {
+        metadata.insert("managedFields".to_owned(), entries);
+    }
+}
