@@ -7,9 +7,13 @@
 //!
 //! This crate knows no Kubernetes word and sets up no network beyond `lo`.
 
+mod cgroup;
+mod connection;
 mod error;
 mod exec;
 mod pod;
+mod protocol;
+mod record;
 mod runtime;
 mod shim;
 mod spec;

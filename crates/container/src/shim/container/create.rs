@@ -1,0 +1,312 @@
+//! Making a container, step by step; what fails is undone.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::syscall::syscall::SyscallType;
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use super::{Container, Defaults, chain, devices};
+use crate::cgroup::Group;
+use crate::error::CreateStep;
+use crate::protocol::Refusal;
+use crate::record::{make_private, remove_tree, write_json};
+use crate::shim::bundle::{self, PidNamespace, Surroundings};
+use crate::shim::event_loop::Shim;
+use crate::shim::log::Log;
+use crate::shim::passwd::{Identity, identify};
+use crate::shim::program::Program;
+use crate::shim::stdio::{Channel, Output, TerminalSocket};
+use crate::shim::{capabilities, descriptors, rootfs};
+use crate::spec::{ContainerSpec, Seccomp};
+use crate::state::{ContainerState, Status};
+
+/// A step's name on what went wrong in it.
+fn at<E: std::fmt::Display>(step: CreateStep) -> impl Fn(E) -> Refusal {
+    move |error| Refusal::Create { step, message: error.to_string() }
+}
+
+impl Shim {
+    /// Makes a container up to the point before its program runs.
+    pub(in crate::shim) fn create(&mut self, spec: ContainerSpec) -> Result<(), Refusal> {
+        crate::record::check_id("container id", &spec.id).map_err(at(CreateStep::Spec))?;
+        if let Some(container) = self.containers.get(spec.id.as_str()) {
+            return Err(container.wrong_state());
+        }
+        // A removed container of the same name may still have its group.
+        self.empty_trash();
+        let id: Rc<str> = spec.id.as_str().into();
+        match self.make(spec) {
+            Ok(container) => {
+                let record = self.directory.container_record(&id);
+                if let Err(error) = write_json(&record, &container.state) {
+                    self.complain(&error.to_string());
+                }
+                self.containers.insert(id, container);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.unmake(&id);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn make(&mut self, spec: ContainerSpec) -> Result<Container, Refusal> {
+        let pid_namespace = self.pid_namespace().map_err(at(CreateStep::Process))?;
+        let capabilities = capabilities::granted(&spec.security).map_err(at(CreateStep::Spec))?;
+        let directory = self.directory.container(&spec.id);
+        let root = directory.join("root");
+        make_private(&root).map_err(at(CreateStep::RootFs))?;
+        rootfs::mount_overlay(&spec.rootfs, &root).map_err(at(CreateStep::RootFs))?;
+        let identity = identify(&root, &spec.user).map_err(at(CreateStep::User))?;
+        let log = Log::open(spec.log.clone()).map_err(at(CreateStep::Log))?;
+        let group = self.group.child(&spec.id);
+        limit(&group, &spec).map_err(at(CreateStep::Cgroup))?;
+        let dies_whole = matches!(pid_namespace, PidNamespace::Own);
+        self.write_bundle(&spec, &identity, &root, &group, pid_namespace)
+            .map_err(at(CreateStep::Process))?;
+        let defaults = defaults(&spec, identity, capabilities);
+        let (made, ends) = self.spawn(&spec, &defaults, &directory)?;
+        let mut warnings = Vec::new();
+        if let Err(error) = set_oom_score(made.pid, defaults.oom_score_adj)
+            && spec.oom_score_adj.is_some()
+        {
+            warnings.push(format!("set oom_score_adj to {}: {error}", defaults.oom_score_adj));
+        }
+        Ok(Container {
+            state: ContainerState { id: spec.id, status: Status::Created, warnings },
+            group,
+            root,
+            pid: made.pid,
+            defaults,
+            library: made.library,
+            failure: Some(ends.failure),
+            outputs: ends.outputs,
+            stdin: ends.stdin,
+            stdin_once: spec.stdin_once,
+            terminal: ends.terminal,
+            log,
+            attached: Vec::new(),
+            dies_whole,
+        })
+    }
+
+    fn write_bundle(
+        &self,
+        spec: &ContainerSpec,
+        identity: &Identity,
+        root: &Path,
+        group: &Group,
+        pid_namespace: PidNamespace,
+    ) -> Result<(), String> {
+        let cgroup = group.name();
+        let below = cgroup.strip_prefix("/").unwrap_or(&cgroup);
+        let shown = self.layout.shown().into_iter();
+        let around = Surroundings {
+            root,
+            hierarchies: shown.map(|mount| (mount.clone(), mount.join(below))).collect(),
+            cgroup: cgroup.clone(),
+            shared_memory: self.directory.shared_memory(),
+            pid_namespace,
+            devices: if spec.security.privileged { devices::of_host() } else { Vec::new() },
+        };
+        let bundle = bundle::spec(spec, identity, &around).map_err(|error| error.to_string())?;
+        let path = self.directory.container(&spec.id).join("config.json");
+        write_json(&path, &bundle).map_err(|error| error.to_string())
+    }
+
+    /// Has libcontainer make the process.
+    fn spawn(
+        &self,
+        spec: &ContainerSpec,
+        defaults: &Defaults,
+        directory: &Path,
+    ) -> Result<(Made, OurEnds), Refusal> {
+        let fail = at::<std::io::Error>(CreateStep::Process);
+        let (ours, theirs) = stdio(spec, directory).map_err(&fail)?;
+        let state = self.directory.libcontainer();
+        make_private(&state).map_err(&fail)?;
+        let given: BTreeSet<RawFd> = theirs.numbers();
+        let before = descriptors::open();
+        let program = Program {
+            args: spec.args.clone(),
+            env: defaults.env.clone(),
+            cwd: defaults.cwd.clone(),
+            capabilities: defaults.capabilities.clone(),
+            seccomp: defaults.seccomp,
+            failure: theirs.failure.as_raw_fd(),
+            inherited: before.difference(&given).copied().collect(),
+        };
+        let built = build(spec, program, &state, directory, theirs);
+        let library = built.map_err(|message| {
+            // SAFETY: what libcontainer opened it has leaked: all its objects went with the
+            // failed call. What we opened since is `ours`, and was open before.
+            unsafe { descriptors::close_since(&before) };
+            Refusal::Create { step: CreateStep::Process, message }
+        })?;
+        let pid = library.pid().map(|pid| pid.as_raw());
+        let pid = pid.ok_or_else(|| fail(std::io::Error::other("it has no process")))?;
+        let ends = ours.finish().map_err(&fail)?;
+        Ok((Made { library, pid }, ends))
+    }
+
+    /// Takes away whatever there is of a container that could not be made.
+    fn unmake(&mut self, id: &str) {
+        let group = self.group.child(id);
+        let directory = self.directory.container(id);
+        let undone = [
+            group.kill().map(drop),
+            group.remove(),
+            rootfs::unmount(&directory.join("root")),
+            remove_tree(&self.directory.libcontainer().join(id)),
+            remove_tree(&directory),
+        ];
+        for error in undone.into_iter().filter_map(Result::err) {
+            self.complain(&format!("undo container {id}: {error}"));
+        }
+    }
+
+    fn pid_namespace(&mut self) -> std::io::Result<PidNamespace> {
+        if self.pod.host_pid {
+            return Ok(PidNamespace::Host);
+        }
+        if !self.pod.share_processes {
+            return Ok(PidNamespace::Own);
+        }
+        let init = self.namespace_init()?;
+        Ok(PidNamespace::Shared(PathBuf::from(format!("/proc/{init}/ns/pid"))))
+    }
+}
+
+struct Made {
+    library: libcontainer::container::Container,
+    pid: i32,
+}
+
+/// The shim's ends of a container's stdio, before and after it was made.
+struct Ours {
+    failure: OwnedFd,
+    outputs: Vec<Output>,
+    stdin: Option<OwnedFd>,
+    terminal: Option<TerminalSocket>,
+}
+
+struct OurEnds {
+    failure: OwnedFd,
+    outputs: Vec<Output>,
+    stdin: Option<OwnedFd>,
+    terminal: Option<OwnedFd>,
+}
+
+/// The container's ends; with a terminal there are none.
+struct Theirs {
+    failure: OwnedFd,
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+    terminal: Option<PathBuf>,
+}
+
+impl Theirs {
+    fn numbers(&self) -> BTreeSet<RawFd> {
+        let stdio = [&self.stdin, &self.stdout, &self.stderr].into_iter().flatten();
+        stdio.chain([&self.failure]).map(AsRawFd::as_raw_fd).collect()
+    }
+}
+
+impl Ours {
+    fn finish(mut self) -> std::io::Result<OurEnds> {
+        let terminal = self.terminal.map(TerminalSocket::receive).transpose()?;
+        if let Some(terminal) = &terminal {
+            self.outputs.push(Output::new(Channel::Stdout, terminal.try_clone()?)?);
+        }
+        let Ours { failure, outputs, stdin, .. } = self;
+        Ok(OurEnds { failure, outputs, stdin, terminal })
+    }
+}
+
+fn stdio(spec: &ContainerSpec, directory: &Path) -> std::io::Result<(Ours, Theirs)> {
+    let (failure_read, failure_write) = pipe2(OFlag::O_CLOEXEC)?;
+    let mut ours = Ours { failure: failure_read, outputs: Vec::new(), stdin: None, terminal: None };
+    let mut theirs =
+        Theirs { failure: failure_write, stdin: None, stdout: None, stderr: None, terminal: None };
+    if spec.tty {
+        let socket = TerminalSocket::new(directory)?;
+        theirs.terminal = Some(socket.path().to_owned());
+        ours.terminal = Some(socket);
+        return Ok((ours, theirs));
+    }
+    for channel in [Channel::Stdout, Channel::Stderr] {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        ours.outputs.push(Output::new(channel, read)?);
+        match channel {
+            Channel::Stdout => theirs.stdout = Some(write),
+            Channel::Stderr => theirs.stderr = Some(write),
+        }
+    }
+    if spec.stdin {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        (theirs.stdin, ours.stdin) = (Some(read), Some(write));
+    }
+    Ok((ours, theirs))
+}
+
+fn build(
+    spec: &ContainerSpec,
+    program: Program,
+    state: &Path,
+    bundle: &Path,
+    theirs: Theirs,
+) -> Result<libcontainer::container::Container, String> {
+    let mut builder = ContainerBuilder::new(spec.id.clone(), SyscallType::default())
+        .with_root_path(state)
+        .map_err(|error| chain(&error))?
+        .with_executor(program)
+        .with_console_socket(theirs.terminal.clone());
+    (builder.stdin, builder.stdout, builder.stderr) = (theirs.stdin, theirs.stdout, theirs.stderr);
+    let init = builder.as_init(bundle).with_systemd(false).with_detach(true);
+    init.build().map_err(|error| chain(&error))
+}
+
+fn limit(group: &Group, spec: &ContainerSpec) -> std::io::Result<()> {
+    group.create()?;
+    group.limit(&spec.resources)?;
+    // The group may be left from an earlier container of this name, or the kernel without it.
+    group.die_together()?;
+    if !spec.security.privileged {
+        group.restrict_devices()?;
+    }
+    Ok(())
+}
+
+fn defaults(spec: &ContainerSpec, identity: Identity, capabilities: caps::CapsHashSet) -> Defaults {
+    let security = &spec.security;
+    let mut env = spec.env.clone();
+    if !env.iter().any(|(name, _)| name == "HOME") {
+        env.push(("HOME".to_owned(), identity.home.clone()));
+    }
+    if spec.tty && !env.iter().any(|(name, _)| name == "TERM") {
+        env.push(("TERM".to_owned(), "xterm".to_owned()));
+    }
+    Defaults {
+        env,
+        cwd: if spec.cwd.is_empty() { "/".to_owned() } else { spec.cwd.clone() },
+        identity: Rc::new(identity),
+        capabilities,
+        seccomp: security.seccomp == Seccomp::Default && !security.privileged,
+        no_new_privileges: security.no_new_privileges,
+        oom_score_adj: spec.oom_score_adj.unwrap_or(0),
+    }
+}
+
+/// Written from here, as the child may not: lowering it takes a capability that even root may
+/// lack.
+pub(in crate::shim) fn set_oom_score(pid: i32, score: i32) -> std::io::Result<()> {
+    fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string())
+}
