@@ -53,9 +53,17 @@ pub enum PkiError {
     /// Client certificates could not be verified against the CA.
     #[error("make the client certificate verifier")]
     Verifier(#[source] rustls::server::VerifierBuilderError),
-    /// A key could not be made or read.
-    #[error("make the ServiceAccount signing key")]
-    Key(#[source] ring::error::Unspecified),
+    /// The system's random numbers or the signing key failed; there is nothing more to know.
+    #[error("use the ServiceAccount signing key")]
+    Key,
+    /// A client certificate holds so many groups only.
+    #[error("a client certificate for {user} cannot carry more than {max} groups")]
+    TooManyGroups {
+        /// For whom.
+        user: String,
+        /// How many it can carry.
+        max: usize,
+    },
 }
 
 /// The certificate authority and what hangs on it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, PublicKeyData as _, SanType,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,6 +22,9 @@ const CA_DAYS: i64 = 3650;
 const LEAF_DAYS: i64 = 365;
 /// A serving certificate that ends sooner than this is issued again.
 const RENEW_DAYS: i64 = 60;
+
+/// rcgen keeps one value for each attribute type; we know two names of organizationName.
+const GROUPS_MAX: usize = 2;
 
 /// The names a serving certificate carries besides the fixed ones.
 #[derive(Debug, Clone, Default)]
@@ -75,13 +78,12 @@ pub(super) fn authority(directory: &Path) -> Result<Authority, PkiError> {
             (made.certificate, made.key)
         }
     };
-    let unusable =
-        |what, path: &Path| move || PkiError::Unusable { what, path: path.to_owned() };
-    let key = KeyPair::from_pem(&key).map_err(|_| unusable("CA key", &key_path)())?;
+    let unusable = |what, path: &Path| PkiError::Unusable { what, path: path.to_owned() };
+    let key = KeyPair::from_pem(&key).map_err(|_| unusable("CA key", &key_path))?;
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
-        .map_err(|_| unusable("CA certificate", &certificate_path)())?;
+        .map_err(|_| unusable("CA certificate", &certificate_path))?;
     let issuer = Issuer::from_ca_cert_der(&certificate, key)
-        .map_err(|_| unusable("CA certificate", &certificate_path)())?;
+        .map_err(|_| unusable("CA certificate", &certificate_path))?;
     Ok(Authority { issuer, pem, certificate })
 }
 
@@ -142,10 +144,11 @@ pub(super) fn client(
     user: &str,
     groups: &[&str],
 ) -> Result<Leaf, PkiError> {
+    if groups.len() > GROUPS_MAX {
+        return Err(PkiError::TooManyGroups { user: user.to_owned(), max: GROUPS_MAX });
+    }
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, user);
-    // rcgen keeps one value per attribute type, so further groups go by OID aliases of
-    // the same type; see `group_attribute`.
     for (index, group) in groups.iter().enumerate() {
         params.distinguished_name.push(group_attribute(index), *group);
     }
@@ -194,7 +197,7 @@ fn still_fits(
     let Ok(key) = KeyPair::from_pem(key) else { return false };
     names_of(&parsed) == *wanted
         && parsed.validity().not_after.timestamp() > soon
-        && parsed.public_key().raw == key.public_key_der()
+        && parsed.public_key().raw == key.subject_public_key_info()
         && signed_by(&parsed, issuer)
 }
 

@@ -111,7 +111,7 @@ impl TokenKey {
     pub fn sign(&self, claims: &Claims) -> Result<String, PkiError> {
         let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
         let signed = format!("{}.{}", self.header, encode(&claims));
-        let signature = self.key.sign(&self.random, signed.as_bytes()).map_err(PkiError::Key)?;
+        let signature = self.key.sign(&self.random, signed.as_bytes()).map_err(|_| PkiError::Key)?;
         Ok(format!("{signed}.{}", encode(signature.as_ref())))
     }
 
@@ -148,7 +148,7 @@ fn check_claims(claims: Claims, now_seconds: i64) -> Result<Claims, TokenError> 
 
 fn make(path: &Path, random: &SystemRandom) -> Result<String, PkiError> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random)
-        .map_err(PkiError::Key)?;
+        .map_err(|_| PkiError::Key)?;
     let encoded = STANDARD.encode(document.as_ref());
     files::write(path, &encoded)?;
     Ok(encoded)

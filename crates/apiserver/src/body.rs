@@ -1,0 +1,156 @@
+//! Request bodies: JSON, YAML or Kubernetes' protobuf, bounded in size and depth.
+
+use api::status::Status;
+use api::fields::{self, FieldValidation};
+use api::{Gvk, protobuf, schema};
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{ApiError, ApiResult};
+use crate::request::Call;
+
+/// No body is larger, as in kube-apiserver.
+pub(crate) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+const ACCEPTED: [&str; 3] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
+/// A body and what it claims to be.
+pub(crate) struct Raw {
+    pub(crate) bytes: Bytes,
+    /// The media type without parameters, lower case; empty where none was given.
+    pub(crate) media: String,
+}
+
+/// Reads the whole body.
+pub(crate) async fn read(request: Request<Body>) -> ApiResult<Raw> {
+    let media = media_type(request.headers());
+    match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok(Raw { bytes: body.to_bytes(), media }),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_BYTES_MAX)),
+        Err(error) => Err(ApiError::bad_request(format!("the body could not be read: {error}"))),
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    text.split(';').next().unwrap_or("").trim().to_lowercase()
+}
+
+#[derive(Deserialize)]
+struct TypeMeta {
+    #[serde(rename = "apiVersion", default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+}
+
+/// The body as an object of this type, its unknown and duplicate fields judged as the
+/// request's `fieldValidation` wants.
+pub(crate) fn object(call: &Call, raw: &Raw, gvk: &Gvk) -> ApiResult<Value> {
+    let level = call.query.field_validation()?;
+    let (object, warnings) = judge(decode(raw, gvk)?, level, gvk)?;
+    warnings.into_iter().for_each(|warning| call.warn(warning));
+    Ok(object)
+}
+
+/// The same where there is no such request: nothing is warned of.
+pub(crate) fn any_object(raw: &Raw, gvk: &Gvk, level: FieldValidation) -> ApiResult<Value> {
+    Ok(judge(decode(raw, gvk)?, level, gvk)?.0)
+}
+
+/// A value that is decoded already (a patch's result), held against the type.
+pub(crate) fn checked_value(call: &Call, value: &Value, gvk: &Gvk) -> ApiResult<Value> {
+    let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
+    let level = call.query.field_validation()?;
+    let (object, warnings) = judge(fields::decode_value(value, &schema), level, gvk)?;
+    warnings.into_iter().for_each(|warning| call.warn(warning));
+    Ok(object)
+}
+
+type Decoded = Result<fields::Decoded, fields::DecodeError>;
+
+fn decode(raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
+    let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
+    match raw.media.as_str() {
+        "" | "application/json" | "text/json" => {
+            let meta: TypeMeta = serde_json::from_slice(&raw.bytes).map_err(|error| {
+                ApiError::bad_request(format!(
+                    "couldn't get version/kind; json parse error: {error}"
+                ))
+            })?;
+            same_kind(&meta, gvk)?;
+            Ok(fields::decode_json(&raw.bytes, &schema))
+        }
+        "application/yaml" | "text/yaml" | "application/x-yaml" => {
+            let value = yaml(&raw.bytes)?;
+            same_kind(&type_meta(&value), gvk)?;
+            Ok(fields::decode_value(&value, &schema))
+        }
+        "application/vnd.kubernetes.protobuf" => {
+            let value = from_protobuf(&raw.bytes, gvk)?;
+            Ok(fields::decode_value(&value, &schema))
+        }
+        _ => Err(Status::unsupported_media_type(&ACCEPTED).into()),
+    }
+}
+
+fn judge(
+    decoded: Decoded,
+    level: FieldValidation,
+    gvk: &Gvk,
+) -> ApiResult<(Value, Vec<String>)> {
+    let (mut object, warnings) = decoded
+        .and_then(|decoded| decoded.judge(level))
+        .map_err(|error| Status::undecodable(gvk, &error))?;
+    let Some(fields) = object.as_object_mut() else {
+        return Err(ApiError::bad_request("the body is not an object"));
+    };
+    fields.insert("apiVersion".to_owned(), gvk.api_version().into());
+    fields.insert("kind".to_owned(), gvk.kind.clone().into());
+    Ok((object, warnings))
+}
+
+/// JSON or YAML as it is, for patches.
+pub(crate) fn yaml(bytes: &[u8]) -> ApiResult<Value> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| ApiError::bad_request("the body is not UTF-8 text"))?;
+    serde_saphyr::from_str(text)
+        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+}
+
+fn type_meta(value: &Value) -> TypeMeta {
+    let text = |field: &str| value[field].as_str().unwrap_or("").to_owned();
+    TypeMeta { api_version: text("apiVersion"), kind: text("kind") }
+}
+
+/// An object may leave out what it is; it may not be something else.
+fn same_kind(meta: &TypeMeta, gvk: &Gvk) -> ApiResult<()> {
+    let expected = gvk.api_version();
+    if !meta.kind.is_empty() && meta.kind != gvk.kind {
+        let version = meta.api_version.rsplit('/').next().unwrap_or("");
+        return Err(ApiError::bad_request(format!(
+            "{} in version {version:?} cannot be handled as a {}: the kind in the data does not match the resource of the request",
+            meta.kind, gvk.kind
+        )));
+    }
+    if !meta.api_version.is_empty() && meta.api_version != expected {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({expected})",
+            meta.api_version
+        )));
+    }
+    Ok(())
+}
+
+fn from_protobuf(bytes: &[u8], gvk: &Gvk) -> ApiResult<Value> {
+    let refuse = |error: protobuf::ProtobufError| ApiError::bad_request(error.to_string());
+    let (found, value) = protobuf::decode(bytes).map_err(refuse)?;
+    let meta = TypeMeta { api_version: found.api_version(), kind: found.kind };
+    same_kind(&meta, gvk)?;
+    Ok(value)
+}

@@ -1,0 +1,85 @@
+//! What is not a resource: health, version, discovery and OpenAPI.
+
+mod aggregated;
+mod groups;
+mod health;
+mod openapi;
+mod paths;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::error::{ApiError, ApiResult};
+use crate::server::Shared;
+use crate::{negotiate, respond};
+
+/// The version of Kubernetes we serve.
+pub(crate) const GIT_VERSION: &str = "v1.36.0";
+const MAJOR: &str = "1";
+const MINOR: &str = "36";
+
+/// Answers a path that names no resource.
+pub(crate) fn answer(shared: &Arc<Shared>, request: &Request<Body>) -> ApiResult<Response> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(ApiError::method_not_allowed());
+    }
+    let path = request.uri().path().trim_end_matches('/');
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let headers = request.headers();
+    match parts.as_slice() {
+        [] => Ok(ok(&json!({"paths": groups::paths()}))),
+        ["version"] => Ok(ok(&version())),
+        ["healthz" | "livez" | "readyz", check @ ..] => {
+            health::answer(shared, parts[0], check, request.uri())
+        }
+        ["api"] => aggregated::or(headers, "", || groups::versions(&shared.config)),
+        ["apis"] => aggregated::or(headers, "apis", groups::group_list),
+        ["api", version] => found(groups::resources("", version)),
+        ["apis", group] => found(groups::group(group)),
+        ["apis", group, version] => found(groups::resources(group, version)),
+        ["openapi", "v2"] => openapi::v2(headers),
+        ["openapi", "v3"] => openapi::index(headers),
+        ["openapi", "v3", rest @ ..] => openapi::document(&rest.join("/"), headers, request.uri()),
+        _ => Err(ApiError::no_such_path()),
+    }
+}
+
+fn ok(value: &Value) -> Response {
+    respond::value(StatusCode::OK, value)
+}
+
+fn found(value: Option<Value>) -> ApiResult<Response> {
+    value.map(|value| ok(&value)).ok_or_else(ApiError::no_such_path)
+}
+
+fn version() -> Value {
+    json!({
+        "major": MAJOR,
+        "minor": MINOR,
+        "gitVersion": GIT_VERSION,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "none (rust)",
+        "compiler": "rustc",
+        "platform": format!("linux/{}", machine()),
+    })
+}
+
+/// Go's word for our architecture.
+fn machine() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// Takes the client JSON?
+fn takes_json(headers: &http::HeaderMap) -> bool {
+    negotiate::accepted(headers).iter().any(negotiate::Accepted::is_json)
+}

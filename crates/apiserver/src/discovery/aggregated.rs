@@ -1,0 +1,127 @@
+//! Aggregated discovery: every group with all its resources in one document.
+
+use api::status::Status;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::groups::named_groups;
+use super::ok;
+use crate::error::ApiResult;
+use crate::kinds::{KINDS, Kind, Subresource, VERBS, group_versions};
+use crate::negotiate;
+use crate::request::Review;
+use crate::respond;
+
+const GROUP: &str = "apidiscovery.k8s.io";
+
+/// The aggregated document where the client asks for it, else the plain one.
+/// `root` is "" for the core group and "apis" for the others.
+pub(super) fn or(
+    headers: &HeaderMap,
+    root: &str,
+    plain: impl FnOnce() -> Value,
+) -> ApiResult<Response> {
+    for accepted in negotiate::accepted(headers).iter().filter(|entry| entry.is_json()) {
+        let version = match (accepted.parameter("g"), accepted.parameter("as")) {
+            (Some(GROUP), Some("APIGroupDiscoveryList")) => accepted.parameter("v"),
+            (_, None) => return Ok(ok(&plain())),
+            _ => None,
+        };
+        if let Some(version @ ("v2" | "v2beta1")) = version {
+            return Ok(document(headers, root, version));
+        }
+    }
+    Err(Status::not_acceptable(&["application/json"]).into())
+}
+
+fn document(headers: &HeaderMap, root: &str, version: &str) -> Response {
+    let groups = if root.is_empty() { vec![""] } else { named_groups() };
+    let items: Vec<Value> = groups.into_iter().map(group).collect();
+    let body = json!({
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": format!("{GROUP}/{version}"),
+        "metadata": {},
+        "items": items,
+    });
+    let body = Bytes::from(body.to_string());
+    let tag = format!("\"{}\"", hex::encode_upper(Sha256::digest(&body)));
+    let fresh = headers.get(IF_NONE_MATCH).is_some_and(|have| have.as_bytes() == tag.as_bytes());
+    let mut response = match fresh {
+        true => respond::json(StatusCode::NOT_MODIFIED, Bytes::new(), false),
+        false => respond::json(StatusCode::OK, body, false),
+    };
+    let kind = format!("application/json;g={GROUP};v={version};as=APIGroupDiscoveryList");
+    let out = response.headers_mut();
+    out.insert(CONTENT_TYPE, HeaderValue::from_str(&kind).expect("plain ASCII"));
+    out.insert(ETAG, HeaderValue::from_str(&tag).expect("a hash in quotes"));
+    out.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+    out.insert(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+fn group(name: &str) -> Value {
+    let versions: Vec<Value> = group_versions()
+        .into_iter()
+        .filter(|(group, _)| *group == name)
+        .map(|(group, version)| {
+            json!({"version": version, "resources": resources(group, version), "freshness": "Current"})
+        })
+        .collect();
+    let metadata = if name.is_empty() { json!({}) } else { json!({"name": name}) };
+    json!({"metadata": metadata, "versions": versions})
+}
+
+fn resources(group: &str, version: &str) -> Vec<Value> {
+    let kinds = KINDS.iter().filter(|kind| kind.group == group && kind.version == version);
+    let reviews = Review::ALL.into_iter().filter(|review| review.group() == group);
+    kinds.map(resource).chain(reviews.map(review)).collect()
+}
+
+fn resource(kind: &Kind) -> Value {
+    let mut value = json!({
+        "resource": kind.plural,
+        "responseKind": response_kind(kind.group, kind.version, kind.kind),
+        "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": kind.singular,
+        "verbs": VERBS,
+    });
+    if !kind.short_names.is_empty() {
+        value["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        value["categories"] = json!(kind.categories);
+    }
+    if !kind.subresources.is_empty() {
+        value["subresources"] =
+            kind.subresources.iter().map(|sub| subresource(kind, *sub)).collect();
+    }
+    value
+}
+
+fn subresource(kind: &Kind, sub: Subresource) -> Value {
+    let (group, version, name) =
+        sub.own_kind().unwrap_or((kind.group, kind.version, kind.kind));
+    json!({
+        "subresource": sub.name(),
+        "responseKind": response_kind(group, version, name),
+        "verbs": sub.verbs(),
+    })
+}
+
+fn review(review: Review) -> Value {
+    json!({
+        "resource": review.plural(),
+        "responseKind": response_kind(review.group(), "v1", review.kind()),
+        "scope": "Cluster",
+        "singularResource": review.plural().trim_end_matches('s'),
+        "verbs": ["create"],
+    })
+}
+
+fn response_kind(group: &str, version: &str, kind: &str) -> Value {
+    json!({"group": group, "version": version, "kind": kind})
+}

@@ -1,0 +1,131 @@
+//! Plain discovery: groups, versions, resources.
+
+use serde_json::{Value, json};
+
+use crate::kinds::{KINDS, Kind, Subresource, VERBS, group_versions};
+use crate::request::Review;
+use crate::server::Settings;
+
+/// The groups besides core, in order.
+pub(super) fn named_groups() -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for (group, _) in group_versions() {
+        if !group.is_empty() && !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
+/// `/api`
+pub(super) fn versions(settings: &Settings) -> Value {
+    json!({
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{
+            "clientCIDR": "0.0.0.0/0",
+            "serverAddress": format!("{}:{}", settings.node_address, settings.secure_port),
+        }],
+    })
+}
+
+/// `/apis`
+pub(super) fn group_list() -> Value {
+    let groups: Vec<Value> = named_groups().into_iter().filter_map(group_value).collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+}
+
+/// `/apis/<group>`
+pub(super) fn group(name: &str) -> Option<Value> {
+    let mut value = group_value(name)?;
+    value["kind"] = "APIGroup".into();
+    value["apiVersion"] = "v1".into();
+    Some(value)
+}
+
+fn group_value(name: &str) -> Option<Value> {
+    let versions: Vec<Value> = group_versions()
+        .into_iter()
+        .filter(|(group, _)| *group == name && !group.is_empty())
+        .map(|(group, version)| {
+            json!({"groupVersion": format!("{group}/{version}"), "version": version})
+        })
+        .collect();
+    let preferred = versions.first()?.clone();
+    Some(json!({"name": name, "versions": versions, "preferredVersion": preferred}))
+}
+
+/// `/api/v1`, `/apis/<group>/<version>`
+pub(super) fn resources(group: &str, version: &str) -> Option<Value> {
+    if !group_versions().contains(&(group, version)) {
+        return None;
+    }
+    let mut resources = Vec::new();
+    for kind in KINDS.iter().filter(|kind| kind.group == group && kind.version == version) {
+        resources.push(resource(kind));
+        resources.extend(kind.subresources.iter().map(|sub| subresource(kind, *sub)));
+    }
+    for review in Review::ALL.into_iter().filter(|review| review.group() == group) {
+        resources.push(json!({
+            "name": review.plural(), "singularName": review.plural().trim_end_matches('s'),
+            "namespaced": false, "kind": review.kind(), "verbs": ["create"],
+        }));
+    }
+    let group_version =
+        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    Some(json!({
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": group_version,
+        "resources": resources,
+    }))
+}
+
+fn resource(kind: &Kind) -> Value {
+    let mut value = json!({
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": VERBS,
+    });
+    if !kind.short_names.is_empty() {
+        value["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        value["categories"] = json!(kind.categories);
+    }
+    value
+}
+
+fn subresource(kind: &Kind, sub: Subresource) -> Value {
+    let mut value = json!({
+        "name": format!("{}/{}", kind.plural, sub.name()),
+        "singularName": "",
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": sub.verbs(),
+    });
+    if let Some((group, version, name)) = sub.own_kind() {
+        value["kind"] = name.into();
+        if group != kind.group {
+            value["group"] = group.into();
+            value["version"] = version.into();
+        }
+    }
+    value
+}
+
+/// `/`
+pub(super) fn paths() -> Vec<String> {
+    let mut all: Vec<String> =
+        ["/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+            .map(str::to_owned)
+            .to_vec();
+    for (group, version) in group_versions().into_iter().filter(|(group, _)| !group.is_empty()) {
+        all.push(format!("/apis/{group}"));
+        all.push(format!("/apis/{group}/{version}"));
+    }
+    all.sort();
+    all
+}

@@ -1,0 +1,139 @@
+//! OpenAPI: an index with hashes, and a document for each group and version.
+//!
+//! Documents are made at the first request and kept compressed: most servers are never
+//! asked, and clients keep what they got by its hash.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::sync::OnceLock;
+
+use api::status::Status;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{GIT_VERSION, paths, takes_json};
+use crate::error::{ApiError, ApiResult};
+use crate::kinds::{KINDS, Kind, group_versions};
+use crate::options::Query;
+use crate::{negotiate, respond};
+
+/// One group version's document.
+struct Document {
+    packed: Bytes,
+    /// Of the plain bytes, in upper-case hex, as upstream.
+    hash: String,
+}
+
+static DOCUMENTS: OnceLock<BTreeMap<String, Document>> = OnceLock::new();
+
+fn documents() -> &'static BTreeMap<String, Document> {
+    DOCUMENTS.get_or_init(|| {
+        group_versions()
+            .into_iter()
+            .map(|(group, version)| (name(group, version), build(group, version)))
+            .collect()
+    })
+}
+
+/// `api/v1`, `apis/apps/v1`.
+fn name(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
+}
+
+fn build(group: &str, version: &str) -> Document {
+    let kinds: Vec<&Kind> =
+        KINDS.iter().filter(|kind| kind.group == group && kind.version == version).collect();
+    let mut gvks: Vec<api::Gvk> = kinds.iter().map(|kind| kind.gvk()).collect();
+    for (group, version, kind) in
+        kinds.iter().flat_map(|kind| kind.subresources).filter_map(|sub| sub.own_kind())
+    {
+        gvks.push(api::Gvk::new(group, version, kind));
+    }
+    let mut paths = Map::new();
+    for kind in kinds {
+        paths::add(&mut paths, kind);
+    }
+    let document = json!({
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": GIT_VERSION},
+        "paths": paths,
+        "components": {"schemas": api::schema::openapi_v3(&gvks)},
+    });
+    let plain = document.to_string().into_bytes();
+    let hash = hex::encode_upper(Sha256::digest(&plain));
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&plain).expect("compressing into memory");
+    Document { packed: encoder.finish().expect("compressing into memory").into(), hash }
+}
+
+/// `/openapi/v3`
+pub(super) fn index(headers: &HeaderMap) -> ApiResult<Response> {
+    json_only(headers)?;
+    let paths: Map<String, Value> = documents()
+        .iter()
+        .map(|(name, document)| {
+            let url = format!("/openapi/v3/{name}?hash={}", document.hash);
+            (name.clone(), json!({"serverRelativeURL": url}))
+        })
+        .collect();
+    Ok(respond::value(StatusCode::OK, &json!({"paths": paths})))
+}
+
+/// `/openapi/v3/apis/apps/v1`
+pub(super) fn document(name: &str, headers: &HeaderMap, uri: &Uri) -> ApiResult<Response> {
+    json_only(headers)?;
+    let document = documents().get(name).ok_or_else(ApiError::no_such_path)?;
+    let tag = format!("\"{}\"", document.hash);
+    let fresh = headers.get(IF_NONE_MATCH).is_some_and(|have| have.as_bytes() == tag.as_bytes());
+    let packed = negotiate::takes_gzip(headers);
+    let (code, body) = match (fresh, packed) {
+        (true, _) => (StatusCode::NOT_MODIFIED, Bytes::new()),
+        (false, true) => (StatusCode::OK, document.packed.clone()),
+        (false, false) => (StatusCode::OK, unpack(&document.packed)),
+    };
+    let mut response = (code, body).into_response();
+    let out = response.headers_mut();
+    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    out.insert(ETAG, HeaderValue::from_str(&tag).expect("a hash in quotes"));
+    out.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    // Under its hash a document never changes.
+    let named = Query::parse(uri)?.get("hash") == Some(document.hash.as_str());
+    let caching = if named { "public, immutable, max-age=31536000" } else { "no-cache, private" };
+    out.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+    if packed && !fresh {
+        out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
+}
+
+fn unpack(packed: &[u8]) -> Bytes {
+    let mut plain = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut plain).expect("we packed it ourselves");
+    plain.into()
+}
+
+/// `/openapi/v2`: old clients look whether it is there; what it would say stands in v3.
+pub(super) fn v2(headers: &HeaderMap) -> ApiResult<Response> {
+    json_only(headers)?;
+    let document = json!({
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": GIT_VERSION},
+        "paths": {},
+        "definitions": {},
+    });
+    Ok(respond::value(StatusCode::OK, &document))
+}
+
+fn json_only(headers: &HeaderMap) -> ApiResult<()> {
+    if takes_json(headers) {
+        return Ok(());
+    }
+    Err(Status::not_acceptable(&["application/json"]).into())
+}

@@ -1,0 +1,152 @@
+//! Objects as bytes. Stored without their resourceVersion, which is the store's revision
+//! of the key; put in on the way out, without parsing.
+//!
+//! The stored layout begins `{"apiVersion":…,"kind":…,"metadata":{`, so the place for the
+//! resourceVersion is found in the first bytes.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use store::{KeyValue, Revision};
+
+/// What stands before the first field of the metadata.
+const MARK: &[u8] = b"\"metadata\":{";
+
+/// The stored form of an object; its resourceVersion is left out.
+pub(crate) fn encode(object: &Value) -> Bytes {
+    let mut out = Vec::with_capacity(1024);
+    let empty = Map::new();
+    let fields = object.as_object().unwrap_or(&empty);
+    out.extend_from_slice(b"{\"apiVersion\":");
+    write(&mut out, &object["apiVersion"]);
+    out.extend_from_slice(b",\"kind\":");
+    write(&mut out, &object["kind"]);
+    out.extend_from_slice(b",");
+    out.extend_from_slice(MARK);
+    let metadata = object["metadata"].as_object().unwrap_or(&empty);
+    write_fields(&mut out, metadata, |key| key != "resourceVersion", true);
+    out.push(b'}');
+    write_fields(&mut out, fields, |key| !matches!(key, "apiVersion" | "kind" | "metadata"), false);
+    out.push(b'}');
+    out.into()
+}
+
+fn write_fields(out: &mut Vec<u8>, fields: &Map<String, Value>, keep: fn(&str) -> bool, first: bool) {
+    let mut first = first;
+    for (key, value) in fields.iter().filter(|(key, _)| keep(key)) {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, key).expect("a string is written to memory");
+        out.push(b':');
+        write(out, value);
+    }
+}
+
+fn write(out: &mut Vec<u8>, value: &Value) {
+    serde_json::to_writer(out, value).expect("a JSON value is written to memory");
+}
+
+/// The object as clients see it: with its resourceVersion. Appended to `out`.
+pub(crate) fn write_served(out: &mut Vec<u8>, stored: &[u8], revision: Revision) {
+    let Some(at) = stored.windows(MARK.len()).position(|window| window == MARK) else {
+        // Only our own `encode` writes values.
+        out.extend_from_slice(stored);
+        return;
+    };
+    let (head, tail) = stored.split_at(at + MARK.len());
+    out.reserve(stored.len() + 44);
+    out.extend_from_slice(head);
+    out.extend_from_slice(b"\"resourceVersion\":\"");
+    out.extend_from_slice(revision.0.to_string().as_bytes());
+    out.extend_from_slice(if tail.starts_with(b"}") { b"\"" } else { b"\"," });
+    out.extend_from_slice(tail);
+}
+
+/// The same, as bytes of its own.
+pub(crate) fn served(kv: &KeyValue) -> Bytes {
+    let mut out = Vec::new();
+    write_served(&mut out, &kv.value, kv.mod_revision);
+    out.into()
+}
+
+/// The object as a value, with its resourceVersion.
+pub(crate) fn decode(kv: &KeyValue) -> Result<Value, serde_json::Error> {
+    decode_at(kv, kv.mod_revision)
+}
+
+/// The object with another resourceVersion: a deleted one carries its deletion's.
+pub(crate) fn decode_at(kv: &KeyValue, revision: Revision) -> Result<Value, serde_json::Error> {
+    let mut object: Value = serde_json::from_slice(&kv.value)?;
+    set_resource_version(&mut object, revision);
+    Ok(object)
+}
+
+pub(crate) fn set_resource_version(object: &mut Value, revision: Revision) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("resourceVersion".to_owned(), revision.0.to_string().into());
+    }
+}
+
+/// The metadata, made where there is none.
+pub(crate) fn metadata_mut(object: &mut Value) -> &mut Map<String, Value> {
+    child_mut(object, "metadata")
+}
+
+/// An object field, made (or made an object) where it is not one.
+pub(crate) fn child_mut<'a>(object: &'a mut Value, field: &str) -> &'a mut Map<String, Value> {
+    if !object.is_object() {
+        *object = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = object else { unreachable!("made an object above") };
+    let child = fields.entry(field).or_insert_with(|| Value::Object(Map::new()));
+    if !child.is_object() {
+        *child = Value::Object(Map::new());
+    }
+    match child {
+        Value::Object(child) => child,
+        _ => unreachable!("made an object above"),
+    }
+}
+
+/// A text in the metadata, or "".
+pub(crate) fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
+    object["metadata"][field].as_str().unwrap_or("")
+}
+
+/// A text anywhere, by JSON pointer, or "".
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(object: Value) {
+        let stored = encode(&object);
+        let kv = KeyValue {
+            key: Bytes::new(),
+            value: stored,
+            create_revision: Revision(1),
+            mod_revision: Revision(42),
+            version: 1,
+        };
+        let mut expected = object;
+        set_resource_version(&mut expected, Revision(42));
+        assert_eq!(serde_json::from_slice::<Value>(&served(&kv)).unwrap(), expected);
+        assert_eq!(decode(&kv).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_resource_version_is_the_revision_wherever_the_object_comes_from() {
+        check(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}));
+        check(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}));
+        check(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": {"x": "\"metadata\":{"},
+            "metadata": {"name": "a", "resourceVersion": "7", "labels": {"a": "b"}},
+        }));
+    }
+}

@@ -1,0 +1,65 @@
+//! Objects in the store: their keys, and what may be written together.
+
+mod addresses;
+mod write;
+
+use bytes::Bytes;
+use serde_json::Value;
+use store::{KeyValue, Range, Store};
+
+use crate::config::ServiceRange;
+use crate::error::ApiResult;
+use crate::kinds::{self, Kind};
+use crate::{object, respond};
+
+pub(crate) use self::addresses::NODE_PORT_RANGE;
+pub(crate) use self::write::Written;
+
+/// Where every object's key begins.
+const PREFIX: &str = "/registry/";
+
+/// Objects in the store.
+pub(crate) struct Registry {
+    pub(crate) store: Store,
+    service_range: ServiceRange,
+}
+
+impl Registry {
+    pub(crate) fn new(store: Store, service_range: ServiceRange) -> Self {
+        Self { store, service_range }
+    }
+
+    /// The key of an object.
+    pub(crate) fn key(kind: &Kind, namespace: &str, name: &str) -> Bytes {
+        let place = if kind.namespaced { format!("{namespace}/") } else { String::new() };
+        format!("{PREFIX}{}/{place}{name}", kind.storage).into()
+    }
+
+    /// The keys of a kind's objects, in one namespace or in all.
+    pub(crate) fn range(kind: &Kind, namespace: Option<&str>) -> Range {
+        Range::prefix(Self::prefix(kind, namespace))
+    }
+
+    pub(crate) fn prefix(kind: &Kind, namespace: Option<&str>) -> String {
+        match namespace.filter(|_| kind.namespaced) {
+            Some(namespace) => format!("{PREFIX}{}/{namespace}/", kind.storage),
+            None => format!("{PREFIX}{}/", kind.storage),
+        }
+    }
+
+    pub(crate) fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<KeyValue> {
+        self.store.get(&Self::key(kind, namespace, name))
+    }
+
+    /// An object's value, in stored form, with its resourceVersion.
+    pub(crate) fn decode(&self, kv: &KeyValue) -> ApiResult<Value> {
+        object::decode(kv).map_err(|error| respond::corrupt(&error))
+    }
+
+    /// The uid of a core object, where there is one of that name.
+    pub(crate) fn uid_of(&self, plural: &str, namespace: &str, name: &str) -> Option<String> {
+        let kind = kinds::find("", "v1", plural)?;
+        let object = object::decode(&self.get(kind, namespace, name)?).ok()?;
+        Some(object::meta(&object, "uid").to_owned())
+    }
+}

@@ -1,0 +1,77 @@
+//! The three writes: insert, replace, remove. Each is one transaction that holds only if
+//! nothing it was decided upon has changed.
+
+use bytes::Bytes;
+use serde_json::Value;
+use store::{Compare, KeyValue, Op, Revision, Txn};
+
+use super::{Registry, addresses};
+use crate::error::ApiResult;
+use crate::kinds::{self, Kind};
+use crate::object;
+
+/// Did the write happen?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// At this revision.
+    At(Revision),
+    /// Something it was decided upon has changed: decide again.
+    Raced,
+}
+
+impl Registry {
+    /// Writes a new object. `namespace` is the Namespace it was decided upon: a creation
+    /// and the end of its namespace cannot cross.
+    pub(crate) async fn insert(
+        &self,
+        kind: &Kind,
+        value: &Value,
+        namespace: Option<&KeyValue>,
+    ) -> ApiResult<Written> {
+        let key = key_of(kind, value);
+        let mut txn = Txn::new()
+            .when(Compare::absent(key.clone()))
+            .then(Op::put(key, object::encode(value)));
+        if let Some(namespace) = namespace {
+            txn = txn.when(Compare::mod_revision(namespace.key.clone(), namespace.mod_revision));
+        }
+        self.commit(addresses::claim(txn, kind, None, Some(value))).await
+    }
+
+    /// Writes an object over the version it was decided upon.
+    pub(crate) async fn replace(
+        &self,
+        kind: &Kind,
+        old: (&KeyValue, &Value),
+        value: &Value,
+    ) -> ApiResult<Written> {
+        let (kv, before) = old;
+        let txn = Txn::new()
+            .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
+            .then(Op::put(kv.key.clone(), object::encode(value)));
+        self.commit(addresses::claim(txn, kind, Some(before), Some(value))).await
+    }
+
+    /// Takes away the version that was decided upon, and the addresses it held.
+    pub(crate) async fn remove(&self, kind: &Kind, kv: &KeyValue, value: &Value) -> ApiResult<Written> {
+        let txn = Txn::new()
+            .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
+            .then(Op::delete(kv.key.clone()));
+        self.commit(addresses::claim(txn, kind, Some(value), None)).await
+    }
+
+    async fn commit(&self, txn: Txn) -> ApiResult<Written> {
+        let reply = self.store.commit(txn).await?;
+        Ok(if reply.succeeded { Written::At(reply.revision) } else { Written::Raced })
+    }
+
+    /// The Namespace object, if there.
+    pub(crate) fn namespace(&self, name: &str) -> Option<KeyValue> {
+        let kind = kinds::find("", "v1", "namespaces")?;
+        self.get(kind, "", name)
+    }
+}
+
+fn key_of(kind: &Kind, value: &Value) -> Bytes {
+    Registry::key(kind, object::meta(value, "namespace"), object::meta(value, "name"))
+}

@@ -1,0 +1,200 @@
+//! The one way in: path, user, authorization, dispatch.
+
+mod call;
+mod path;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::header::WARNING;
+use http::{HeaderValue, Method, Request};
+
+pub(crate) use self::call::Call;
+use self::path::Target;
+use crate::authz::{Attributes, Decision};
+use crate::error::{ApiError, ApiResult};
+use crate::options::Query;
+use crate::server::Shared;
+use crate::user::UserInfo;
+use crate::{discovery, negotiate, subresources, verbs};
+
+/// More warnings than this are not sent with one reply.
+const WARNINGS_MAX: usize = 50;
+
+/// Answers one request.
+pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let began = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = answer(shared, request).await.unwrap_or_else(|error| error.into_response());
+    tracing::debug!(
+        %method,
+        path,
+        code = response.status().as_u16(),
+        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
+    let user =
+        request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
+    match path::parse(request.uri().path())? {
+        Target::Path => {
+            let verb = request.method().as_str().to_lowercase();
+            authorize_path(&shared, &user, &verb, request.uri().path())?;
+            discovery::answer(&shared, &request)
+        }
+        Target::Review(review) => {
+            review_attributes(&shared, &user, review)?;
+            subresources::review::answer(&shared, &user, review, request).await
+        }
+        Target::Object(target) => {
+            let query = Query::parse(request.uri())?;
+            let format = negotiate::format(request.headers());
+            let call = Call::new(shared, target, user, query, format, request.headers());
+            let verb = verb_of(&call, request.method())?;
+            authorize(&call, verb)?;
+            let response = dispatch(&call, verb, request).await;
+            let mut response = response?;
+            add_warnings(&call, &mut response);
+            Ok(response)
+        }
+    }
+}
+
+/// The verb as rules name it.
+fn verb_of(call: &Call, method: &Method) -> ApiResult<&'static str> {
+    if let Some(subresource) = call.subresource
+        && subresources::is_stream(subresource)
+    {
+        return match *method {
+            Method::GET | Method::POST => Ok("create"),
+            _ => Err(ApiError::method_not_allowed()),
+        };
+    }
+    let named = call.name.is_some();
+    match *method {
+        Method::GET | Method::HEAD if call.query.flag("watch")? && call.subresource.is_none() => {
+            Ok("watch")
+        }
+        Method::GET | Method::HEAD if named => Ok("get"),
+        Method::GET | Method::HEAD => Ok("list"),
+        Method::POST => Ok("create"),
+        Method::PUT if named => Ok("update"),
+        Method::PATCH if named => Ok("patch"),
+        Method::DELETE if named => Ok("delete"),
+        Method::DELETE => Ok("deletecollection"),
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+async fn dispatch(call: &Call, verb: &str, request: Request<Body>) -> ApiResult<Response> {
+    if let Some(subresource) = call.subresource {
+        return subresources::answer(call, subresource, verb, request).await;
+    }
+    match (verb, call.name.is_some()) {
+        ("get", _) => verbs::get::answer(call),
+        ("list", _) => verbs::list::answer(call),
+        ("watch", _) => verbs::watch::answer(call),
+        ("create", false) => verbs::create::answer(call, request).await,
+        ("update", _) => verbs::update::answer(call, request).await,
+        ("patch", _) => verbs::patch::answer(call, request).await,
+        ("delete", _) => verbs::delete::answer(call, request).await,
+        ("deletecollection", _) => verbs::delete_collection::answer(call, request).await,
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+fn authorize(call: &Call, verb: &str) -> ApiResult<()> {
+    let attributes = Attributes {
+        user: &call.user,
+        verb,
+        group: call.kind.group,
+        resource: call.kind.plural,
+        subresource: call.subresource.map_or("", |subresource| subresource.name()),
+        namespace: call.namespace.as_deref().unwrap_or(""),
+        name: call.name.as_deref().unwrap_or(""),
+        path: "",
+    };
+    match call.shared.authorizer.authorize(&attributes) {
+        Decision::Allow => Ok(()),
+        Decision::Deny(reason) => Err(ApiError::forbidden(
+            call.kind,
+            attributes.name,
+            &denial(&attributes, &reason),
+        )),
+    }
+}
+
+/// `User "u" cannot list resource "pods" in API group "" in the namespace "default"`.
+fn denial(attributes: &Attributes<'_>, reason: &str) -> String {
+    let mut resource = attributes.resource.to_owned();
+    if !attributes.subresource.is_empty() {
+        resource = format!("{resource}/{}", attributes.subresource);
+    }
+    let place = match attributes.namespace {
+        "" => "at the cluster scope".to_owned(),
+        namespace => format!("in the namespace {namespace:?}"),
+    };
+    let mut text = format!(
+        "User {:?} cannot {} resource {resource:?} in API group {:?} {place}",
+        attributes.user.name, attributes.verb, attributes.group
+    );
+    if !reason.is_empty() {
+        text = format!("{text}: {reason}");
+    }
+    text
+}
+
+fn authorize_path(shared: &Shared, user: &UserInfo, verb: &str, path: &str) -> ApiResult<()> {
+    let attributes = Attributes {
+        user,
+        verb,
+        group: "",
+        resource: "",
+        subresource: "",
+        namespace: "",
+        name: "",
+        path,
+    };
+    match shared.authorizer.authorize(&attributes) {
+        Decision::Allow => Ok(()),
+        Decision::Deny(_) => Err(ApiError::forbidden_path(&user.name, verb, path)),
+    }
+}
+
+fn review_attributes(shared: &Shared, user: &UserInfo, review: path::Review) -> ApiResult<()> {
+    let attributes = Attributes {
+        user,
+        verb: "create",
+        group: review.group(),
+        resource: review.plural(),
+        subresource: "",
+        namespace: "",
+        name: "",
+        path: "",
+    };
+    match shared.authorizer.authorize(&attributes) {
+        Decision::Allow => Ok(()),
+        Decision::Deny(reason) => Err(ApiError::forbidden_resource(
+            review.plural(),
+            review.group(),
+            &denial(&attributes, &reason),
+        )),
+    }
+}
+
+pub(crate) use self::path::Review;
+
+fn add_warnings(call: &Call, response: &mut Response) {
+    for warning in call.take_warnings().into_iter().take(WARNINGS_MAX) {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+}

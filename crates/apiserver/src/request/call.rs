@@ -1,0 +1,99 @@
+//! One request to a kind: everything its verb needs to know.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::HeaderMap;
+use http::header::USER_AGENT;
+
+use super::path::ObjectPath;
+use crate::error::ApiResult;
+use crate::kinds::{Kind, Subresource};
+use crate::negotiate::{self, Format};
+use crate::options::Query;
+use crate::registry::Registry;
+use crate::server::Shared;
+use crate::user::UserInfo;
+
+/// The longest name a user agent gives to a field manager.
+const MANAGER_MAX: usize = 128;
+
+/// One request to a kind.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) kind: &'static Kind,
+    /// `None`: a cluster-scoped kind, or all namespaces.
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) subresource: Option<Subresource>,
+    pub(crate) user: UserInfo,
+    pub(crate) query: Query,
+    pub(crate) gzip: bool,
+    format: ApiResult<Format>,
+    user_agent: String,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Call {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        target: ObjectPath,
+        user: UserInfo,
+        query: Query,
+        format: ApiResult<Format>,
+        headers: &HeaderMap,
+    ) -> Self {
+        let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
+        Self {
+            shared,
+            kind: target.kind,
+            namespace: target.namespace,
+            name: target.name,
+            subresource: target.subresource,
+            user,
+            query,
+            gzip: negotiate::takes_gzip(headers),
+            format,
+            user_agent: agent.to_owned(),
+            warnings: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// The form of the reply, or 406. Asked before anything is written.
+    pub(crate) fn format(&self) -> ApiResult<Format> {
+        self.format.clone()
+    }
+
+    /// The namespace's name, or "".
+    pub(crate) fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("")
+    }
+
+    /// The object's name, or "".
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("")
+    }
+
+    /// Who owns the fields this request writes: `fieldManager`, or the client's program.
+    pub(crate) fn manager(&self) -> ApiResult<String> {
+        if let Some(manager) = self.query.field_manager()? {
+            return Ok(manager.to_owned());
+        }
+        let program = self.user_agent.split('/').next().unwrap_or("");
+        let program: String =
+            program.chars().filter(|c| !c.is_control()).take(MANAGER_MAX).collect();
+        Ok(if program.is_empty() { "unknown".to_owned() } else { program })
+    }
+
+    /// Tells the client something, in a Warning header.
+    pub(crate) fn warn(&self, text: impl Into<String>) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text.into());
+    }
+
+    pub(super) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,236 @@
+//! What a URL path names.
+
+use crate::error::{ApiError, ApiResult};
+use crate::kinds::{self, Kind, Subresource};
+
+/// What a path names.
+#[derive(Debug, PartialEq)]
+pub(super) enum Target {
+    /// Discovery, health, version: not a resource.
+    Path,
+    /// A question about oneself.
+    Review(Review),
+    /// A kind's objects.
+    Object(ObjectPath),
+}
+
+/// A collection, an object or its subresource.
+pub(super) struct ObjectPath {
+    pub(super) kind: &'static Kind,
+    pub(super) namespace: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) subresource: Option<Subresource>,
+}
+
+/// The questions a client may ask about itself; they are answered, not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Review {
+    /// May I do this?
+    Access,
+    /// What may I do?
+    Rules,
+    /// Who am I?
+    Identity,
+}
+
+impl Review {
+    pub(crate) const ALL: [Review; 3] = [Review::Identity, Review::Access, Review::Rules];
+
+    pub(crate) fn group(self) -> &'static str {
+        match self {
+            Self::Identity => "authentication.k8s.io",
+            Self::Access | Self::Rules => "authorization.k8s.io",
+        }
+    }
+
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Access => "selfsubjectaccessreviews",
+            Self::Rules => "selfsubjectrulesreviews",
+            Self::Identity => "selfsubjectreviews",
+        }
+    }
+
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Access => "SelfSubjectAccessReview",
+            Self::Rules => "SelfSubjectRulesReview",
+            Self::Identity => "SelfSubjectReview",
+        }
+    }
+}
+
+/// Reads a path. An unknown resource is a 404; an unknown path is left to discovery.
+pub(super) fn parse(path: &str) -> ApiResult<Target> {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let parts = match parts.as_slice() {
+        // One trailing slash is nothing.
+        [rest @ .., ""] => rest,
+        all => all,
+    };
+    let (group, version, rest) = match parts {
+        ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
+        _ => return Ok(Target::Path),
+    };
+    if let [resource] = rest
+        && version == "v1"
+        && let Some(review) =
+            Review::ALL.into_iter().find(|r| r.group() == group && r.plural() == *resource)
+    {
+        return Ok(Target::Review(review));
+    }
+    object(group, version, rest).map(Target::Object)
+}
+
+fn object(group: &str, version: &str, parts: &[&str]) -> ApiResult<ObjectPath> {
+    match parts {
+        // `namespaces/x/pods`, but `namespaces/x/status` is the Namespace's own.
+        ["namespaces", namespace, resource, rest @ ..]
+            if !is_namespace_subresource(group, resource) =>
+        {
+            in_namespace(find(group, version, resource)?, Some(decode(namespace)?), rest)
+        }
+        [resource, rest @ ..] => in_namespace(find(group, version, resource)?, None, rest),
+        [] => Err(ApiError::no_such_path()),
+    }
+}
+
+fn is_namespace_subresource(group: &str, word: &str) -> bool {
+    group.is_empty() && matches!(word, "status" | "finalize")
+}
+
+fn find(group: &str, version: &str, plural: &str) -> ApiResult<&'static Kind> {
+    kinds::find(group, version, plural).ok_or_else(ApiError::no_such_path)
+}
+
+fn in_namespace(
+    kind: &'static Kind,
+    namespace: Option<String>,
+    rest: &[&str],
+) -> ApiResult<ObjectPath> {
+    // A namespaced object has a namespace; all namespaces together can only be listed.
+    if namespace.is_some() && !kind.namespaced
+        || kind.namespaced && namespace.is_none() && !rest.is_empty()
+    {
+        return Err(ApiError::no_such_path());
+    }
+    let (name, subresource) = match rest {
+        [] => (None, None),
+        [name] => (Some(decode(name)?), None),
+        [name, subresource] => (Some(decode(name)?), Some(*subresource)),
+        _ => return Err(ApiError::no_such_path()),
+    };
+    let subresource = subresource
+        .map(|word| {
+            let found = kind.subresources.iter().find(|subresource| subresource.name() == word);
+            found.copied().ok_or_else(ApiError::no_such_path)
+        })
+        .transpose()?;
+    Ok(ObjectPath { kind, namespace, name, subresource })
+}
+
+/// A path segment without its percent escapes. Names hold no slash and no control character.
+fn decode(segment: &str) -> ApiResult<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let pair = [rest.next().unwrap_or(0), rest.next().unwrap_or(0)];
+                let pair = std::str::from_utf8(&pair).unwrap_or("");
+                u8::from_str_radix(pair, 16).map_err(|_| ApiError::no_such_path())?
+            }
+            byte => byte,
+        });
+    }
+    let name = String::from_utf8(bytes).map_err(|_| ApiError::no_such_path())?;
+    let unfit = name.is_empty()
+        || matches!(name.as_str(), "." | "..")
+        || name.chars().any(|c| c == '/' || c == '%' || c.is_control());
+    if unfit {
+        return Err(ApiError::bad_request(format!("{name:?} cannot be the name of an object")));
+    }
+    Ok(name)
+}
+
+impl PartialEq for ObjectPath {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.kind, other.kind)
+            && self.namespace == other.namespace
+            && self.name == other.name
+            && self.subresource == other.subresource
+    }
+}
+
+impl std::fmt::Debug for ObjectPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} {} {} {}",
+            self.kind.resource().to_string(),
+            self.namespace.as_deref().unwrap_or("-"),
+            self.name.as_deref().unwrap_or("-"),
+            self.subresource.map_or("-", Subresource::name)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: &str) {
+        let shown = match parse(path) {
+            Ok(Target::Path) => "path".to_owned(),
+            Ok(Target::Review(review)) => review.plural().to_owned(),
+            Ok(Target::Object(object)) => format!("{object:?}"),
+            Err(error) => error.code.to_string(),
+        };
+        assert_eq!(shown, expected, "{path}");
+    }
+
+    #[test]
+    fn paths_name_collections_objects_and_subresources() {
+        check("/api/v1/pods", "pods - - -");
+        check("/api/v1/namespaces/a/pods", "pods a - -");
+        check("/api/v1/namespaces/a/pods/b", "pods a b -");
+        check("/api/v1/namespaces/a/pods/b/status", "pods a b status");
+        check("/apis/apps/v1/namespaces/a/deployments/b/scale", "deployments.apps a b scale");
+        check("/api/v1/nodes/n", "nodes - n -");
+    }
+
+    #[test]
+    fn a_namespace_is_an_object_and_a_place() {
+        check("/api/v1/namespaces", "namespaces - - -");
+        check("/api/v1/namespaces/a", "namespaces - a -");
+        check("/api/v1/namespaces/a/finalize", "namespaces - a finalize");
+        check("/api/v1/namespaces/a/status", "namespaces - a status");
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        check("/api/v1/nothings", "404");
+        check("/api/v1/pods/b", "404");
+        check("/api/v1/namespaces/a/nodes", "404");
+        check("/api/v1/namespaces/a/pods/b/nothing", "404");
+        check("/api/v2/pods", "404");
+    }
+
+    #[test]
+    fn names_are_decoded_and_cannot_climb() {
+        check("/api/v1/nodes/a%2Db", "nodes - a-b -");
+        check("/api/v1/nodes/a%2Fb", "400");
+        check("/api/v1/nodes/%2E%2E", "400");
+        check("/api/v1/nodes/%zz", "404");
+    }
+
+    #[test]
+    fn other_paths_go_to_discovery() {
+        for path in ["/", "/api", "/api/v1", "/apis/apps/v1", "/apis/apps", "/version", "/x/y"] {
+            check(path, "path");
+        }
+        check("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "selfsubjectaccessreviews");
+    }
+}

@@ -1,0 +1,94 @@
+//! Replies: JSON, Tables, PartialObjectMetadata; gzip where it pays.
+
+use std::io::Write as _;
+
+use api::status::Status;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use store::KeyValue;
+
+use crate::error::{ApiError, ApiResult};
+use crate::negotiate::Format;
+use crate::kinds::Kind;
+use crate::object;
+use crate::request::Call;
+use crate::table;
+
+/// Smaller replies are not worth compressing, as in kube-apiserver.
+const GZIP_BYTES_MIN: usize = 128 * 1024;
+
+/// A JSON reply.
+pub(crate) fn json(code: StatusCode, body: Bytes, gzip: bool) -> Response {
+    let (body, packed) = match gzip && body.len() >= GZIP_BYTES_MIN {
+        true => (pack(&body), true),
+        false => (body, false),
+    };
+    let mut response = (code, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    if packed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    response
+}
+
+fn pack(body: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).expect("compressing into memory");
+    encoder.finish().expect("compressing into memory").into()
+}
+
+/// A JSON reply from a value.
+pub(crate) fn value(code: StatusCode, value: &Value) -> Response {
+    json(code, value.to_string().into(), false)
+}
+
+/// A stored object, in the form the client wants.
+pub(crate) fn stored(call: &Call, kv: &KeyValue) -> ApiResult<Response> {
+    if call.format()? == Format::Object && call.kind.conversion.is_none() {
+        return Ok(json(StatusCode::OK, object::served(kv), call.gzip));
+    }
+    written(call, StatusCode::OK, call.registry().decode(kv)?)
+}
+
+/// An object in stored form with its resourceVersion, in the form the client wants.
+pub(crate) fn written(call: &Call, code: StatusCode, mut object: Value) -> ApiResult<Response> {
+    if let Some(conversion) = call.kind.conversion {
+        (conversion.from_stored)(&mut object);
+    }
+    let body = match call.format()? {
+        Format::Object => object,
+        Format::Partial => table::partial(object),
+        Format::Table => {
+            let version = object::meta(&object, "resourceVersion").to_owned();
+            let row = table::row(call.kind, object, call.query.include_object()?);
+            table::table(call.kind, json!({"resourceVersion": version}), vec![row], true)
+        }
+    };
+    Ok(json(code, body.to_string().into(), call.gzip))
+}
+
+/// `Status: Success`, as a deletion answers.
+pub(crate) fn deleted(kind: &Kind, name: &str, uid: &str) -> Response {
+    value(StatusCode::OK, &Status::deleted(kind.resource(), name, uid).to_value())
+}
+
+/// `Status: Success` of a request that made something of another kind.
+pub(crate) fn created() -> Response {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
+    });
+    value(StatusCode::CREATED, &status)
+}
+
+/// Unreadable bytes in the store are our fault.
+pub(crate) fn corrupt(error: &serde_json::Error) -> ApiError {
+    ApiError::internal("a stored object cannot be read", error)
+}

@@ -1,0 +1,53 @@
+//! What hangs below an object: status, scale, bindings, streams, tokens.
+
+mod binding;
+mod eviction;
+mod proxy;
+pub(crate) mod review;
+mod scale;
+mod token;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+
+use crate::error::{ApiError, ApiResult};
+use crate::kinds::Subresource;
+use crate::request::Call;
+use crate::verbs::mutate::Part;
+use crate::verbs::{get, patch, update};
+
+/// Is it a byte stream to the node rather than an object?
+pub(crate) fn is_stream(subresource: Subresource) -> bool {
+    matches!(subresource, Subresource::Exec | Subresource::Attach | Subresource::PortForward)
+}
+
+/// Answers a request to a subresource.
+pub(crate) async fn answer(
+    call: &Call,
+    subresource: Subresource,
+    verb: &str,
+    request: Request<Body>,
+) -> ApiResult<Response> {
+    match (subresource, verb) {
+        (Subresource::Status, "get") => get::answer(call),
+        (Subresource::Status, "update") => update::replace(call, Part::Status, request).await,
+        (Subresource::Status, "patch") => patch::change(call, Part::Status, request).await,
+        (Subresource::Finalize, "update") => update::replace(call, Part::Finalize, request).await,
+        (Subresource::Scale, "get") => scale::get(call),
+        (Subresource::Scale, "update") => scale::update(call, request).await,
+        (Subresource::Scale, "patch") => scale::patch(call, request).await,
+        (Subresource::Binding, "create") => binding::create(call, request).await,
+        (Subresource::Eviction, "create") => eviction::create(call, request).await,
+        (Subresource::Token, "create") => token::create(call, request).await,
+        (Subresource::Log, "get") => proxy::log(call, request).await,
+        (Subresource::Exec | Subresource::Attach, "create") => {
+            proxy::container_stream(call, subresource, request).await
+        }
+        (Subresource::PortForward, "create") => proxy::port_forward(call, request).await,
+        (Subresource::EphemeralContainers, _) => Err(ApiError::bad_request(
+            "ephemeral containers are not supported by this server yet",
+        )),
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}

@@ -1,0 +1,88 @@
+//! `pods/binding`: the scheduler gives a pod its node.
+
+use api::{FieldError, Gvk};
+use api::validation::ErrorKind;
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::error::{ApiError, ApiResult};
+use crate::object::{child_mut, meta, metadata_mut, text};
+use crate::request::Call;
+use crate::verbs::create::Managed;
+use crate::verbs::mutate::{Part, mutate};
+use crate::verbs::now;
+use crate::{body, respond};
+
+pub(super) async fn create(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+    let raw = body::read(request).await?;
+    let binding = body::object(call, &raw, &Gvk::core("Binding"))?;
+    check(call, &binding)?;
+    mutate(call, Part::Binding, Managed::Update, |old| bound(call, old, &binding)).await?;
+    Ok(respond::created())
+}
+
+fn check(call: &Call, binding: &Value) -> ApiResult<()> {
+    let name = meta(binding, "name");
+    if !name.is_empty() && name != call.name() {
+        return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
+    }
+    let mut errors = Vec::new();
+    if !matches!(text(binding, "/target/kind"), "" | "Node") {
+        errors.push(FieldError {
+            path: "target.kind".to_owned(),
+            kind: ErrorKind::NotSupported,
+            value: binding["target"]["kind"].clone(),
+            detail: "supported values: \"Node\", \"<empty>\"".to_owned(),
+        });
+    }
+    if text(binding, "/target/name").is_empty() {
+        errors.push(FieldError {
+            path: "target.name".to_owned(),
+            kind: ErrorKind::Required,
+            value: Value::Null,
+            detail: String::new(),
+        });
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(call.kind, call.name(), errors)) }
+}
+
+fn bound(call: &Call, old: &Value, binding: &Value) -> ApiResult<Value> {
+    let refuse = |why: String| Err(ApiError::conflict(call.kind, call.name(), &why));
+    let name = call.name();
+    if api::meta::is_deleting(old) {
+        return refuse(format!("pod {name} is being deleted, cannot be assigned to a host"));
+    }
+    let node = text(old, "/spec/nodeName");
+    if !node.is_empty() {
+        return refuse(format!("pod {name} is already assigned to node {node:?}"));
+    }
+    let mut new = old.clone();
+    // The binding's uid is the writer's precondition.
+    let uid = meta(binding, "uid");
+    if !uid.is_empty() {
+        metadata_mut(&mut new).insert("uid".to_owned(), uid.into());
+    }
+    child_mut(&mut new, "spec").insert("nodeName".to_owned(), text(binding, "/target/name").into());
+    if let Some(annotations) = binding["metadata"]["annotations"].as_object() {
+        for (key, value) in annotations {
+            api::meta::set_annotation(&mut new, key, value.as_str().unwrap_or(""));
+        }
+    }
+    set_scheduled(&mut new);
+    Ok(new)
+}
+
+/// The condition that tells of it.
+fn set_scheduled(pod: &mut Value) {
+    let conditions =
+        child_mut(pod, "status").entry("conditions").or_insert_with(|| json!([]));
+    if let Some(list) = conditions.as_array_mut() {
+        list.retain(|condition| condition["type"] != "PodScheduled");
+        list.push(json!({
+            "type": "PodScheduled", "status": "True", "lastTransitionTime": now(),
+            "lastProbeTime": null,
+        }));
+    }
+}

@@ -1,0 +1,123 @@
+//! Objects as rows: what `kubectl get` prints.
+
+mod age;
+pub(crate) mod cluster;
+pub(crate) mod network;
+pub(crate) mod pod;
+pub(crate) mod workload;
+
+use serde_json::{Value, json};
+
+use crate::kinds::Kind;
+use crate::options::IncludeObject;
+
+pub(crate) use self::age::since;
+
+/// A column of a kind's table.
+pub(crate) struct Column {
+    name: &'static str,
+    kind: &'static str,
+    format: &'static str,
+    /// 0 is always shown, 1 with `-o wide`.
+    priority: u8,
+}
+
+pub(crate) const fn name() -> Column {
+    Column { name: "Name", kind: "string", format: "name", priority: 0 }
+}
+
+pub(crate) const fn text(name: &'static str) -> Column {
+    Column { name, kind: "string", format: "", priority: 0 }
+}
+
+pub(crate) const fn number(name: &'static str) -> Column {
+    Column { name, kind: "integer", format: "", priority: 0 }
+}
+
+pub(crate) const fn wide(name: &'static str) -> Column {
+    Column { name, kind: "string", format: "", priority: 1 }
+}
+
+/// The Table's column definitions.
+pub(crate) fn columns(kind: &Kind) -> Value {
+    kind.columns
+        .iter()
+        .map(|column| {
+            json!({
+                "name": column.name,
+                "type": column.kind,
+                "format": column.format,
+                "description": "",
+                "priority": column.priority,
+            })
+        })
+        .collect()
+}
+
+/// One row. `object` is in its served form.
+pub(crate) fn row(kind: &Kind, object: Value, include: IncludeObject) -> Value {
+    let cells = (kind.row)(&object);
+    let mut row = json!({ "cells": cells });
+    match include {
+        IncludeObject::None => {}
+        IncludeObject::Metadata => row["object"] = partial(object),
+        IncludeObject::Object => row["object"] = object,
+    }
+    row
+}
+
+/// A Table around rows.
+pub(crate) fn table(kind: &Kind, metadata: Value, rows: Vec<Value>, with_columns: bool) -> Value {
+    let definitions = if with_columns { columns(kind) } else { Value::Null };
+    json!({
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "columnDefinitions": definitions,
+        "rows": rows,
+    })
+}
+
+/// Only the metadata of an object.
+pub(crate) fn partial(mut object: Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": object["metadata"].take(),
+    })
+}
+
+/// A text field, or `<none>`.
+pub(crate) fn or_none(text: &str) -> Value {
+    or(text, "<none>")
+}
+
+pub(crate) fn or(text: &str, otherwise: &str) -> Value {
+    if text.is_empty() { otherwise.into() } else { text.into() }
+}
+
+/// The list at a pointer, or nothing.
+pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The whole number at a pointer, or 0.
+pub(crate) fn integer(object: &Value, pointer: &str) -> i64 {
+    object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// How long ago the object was made.
+pub(crate) fn age_of(object: &Value) -> Value {
+    since(crate::object::meta(object, "creationTimestamp")).into()
+}
+
+/// `a=b,c=d`, or `<none>`.
+pub(crate) fn labels(object: Option<&Value>) -> Value {
+    let pairs: Vec<String> = object
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")))
+        .collect();
+    or_none(&pairs.join(","))
+}

@@ -1,0 +1,39 @@
+//! What must hold beside the object itself before it is written.
+
+use serde_json::Value;
+use store::KeyValue;
+
+use crate::error::{ApiError, ApiResult};
+use crate::kinds::{self, Kind};
+use crate::object::meta;
+use crate::registry::Registry;
+
+/// Namespaces that every cluster has and nobody deletes.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+/// The Namespace that a new object is made in; it must be there and not be ending.
+pub(crate) fn namespace_of(
+    registry: &Registry,
+    kind: &Kind,
+    object: &Value,
+) -> ApiResult<Option<KeyValue>> {
+    if !kind.namespaced {
+        return Ok(None);
+    }
+    let name = meta(object, "namespace");
+    let namespaces = kinds::find("", "v1", "namespaces").expect("namespaces are in the table");
+    let kv = registry.namespace(name).ok_or_else(|| ApiError::not_found(namespaces, name))?;
+    let namespace = registry.decode(&kv)?;
+    if api::meta::is_deleting(&namespace) || namespace["status"]["phase"] == "Terminating" {
+        return Err(ApiError::namespace_terminating(kind, meta(object, "name"), name));
+    }
+    Ok(Some(kv))
+}
+
+/// May this be deleted at all?
+pub(crate) fn may_delete(kind: &Kind, name: &str) -> ApiResult<()> {
+    if kind.storage == "namespaces" && IMMORTAL.contains(&name) {
+        return Err(ApiError::forbidden(kind, name, "this namespace may not be deleted"));
+    }
+    Ok(())
+}

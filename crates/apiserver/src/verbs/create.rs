@@ -1,0 +1,200 @@
+//! POST to a collection.
+
+use api::patch::apply::Write;
+use axum::body::Body;
+use axum::response::Response;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use super::{ATTEMPTS_MAX, admission, now};
+use crate::error::{ApiError, ApiResult};
+use crate::object::{meta, metadata_mut, set_resource_version};
+use crate::registry::Written;
+use crate::request::Call;
+use crate::{body, respond, strategy};
+
+/// A generated name is tried again so often when it is taken, as upstream.
+const NAMES_MAX: usize = 8;
+/// The random letters that generateName gets.
+const SUFFIX_LEN: usize = 5;
+/// No vowels and nothing that looks like another: upstream's alphabet.
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+/// The longest prefix that leaves room for the suffix in a DNS label.
+const PREFIX_MAX: usize = 63 - SUFFIX_LEN;
+
+pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+    call.format()?;
+    if call.kind.namespaced && call.namespace.is_none() {
+        return Err(ApiError::method_not_allowed());
+    }
+    let dry_run = call.query.dry_run()?;
+    let raw = body::read(request).await?;
+    let mut object = body::object(call, &raw, &call.kind.gvk())?;
+    if let Some(conversion) = call.kind.conversion {
+        (conversion.to_stored)(&mut object);
+    }
+    let made = insert(call, object, dry_run, Managed::Update).await?;
+    respond::written(call, StatusCode::CREATED, made)
+}
+
+/// Who writes the managed fields?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Managed {
+    /// They follow from what the write changed.
+    Update,
+    /// Server-side apply has written them.
+    Applied,
+}
+
+/// Makes an object, in stored form.
+pub(crate) async fn insert(
+    call: &Call,
+    mut object: Value,
+    dry_run: bool,
+    managed: Managed,
+) -> ApiResult<Value> {
+    prepare(call, &mut object)?;
+    let prefix = meta(&object, "generateName").to_owned();
+    let generate = meta(&object, "name").is_empty() && !prefix.is_empty();
+    for _ in 0..NAMES_MAX {
+        if generate {
+            let name = generated_name(&prefix);
+            metadata_mut(&mut object).insert("name".to_owned(), name.into());
+        }
+        if let Some(made) = insert_named(call, object.clone(), dry_run, managed).await? {
+            return Ok(made);
+        }
+        if !generate {
+            return Err(ApiError::already_exists(call.kind, meta(&object, "name")));
+        }
+    }
+    Err(ApiError::generated_names_taken(call.kind, meta(&object, "name")))
+}
+
+/// What only the server sets, and where the object is to be.
+fn prepare(call: &Call, object: &mut Value) -> ApiResult<()> {
+    match (meta(object, "namespace"), call.namespace()) {
+        ("", _) => {}
+        (given, place) if given == place => {}
+        (_, "") => {
+            return Err(ApiError::bad_request(
+                "namespace must not be set on a cluster-scoped object",
+            ));
+        }
+        _ => {
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+    }
+    if !matches!(meta(object, "resourceVersion"), "" | "0") {
+        return Err(ApiError::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    let metadata = metadata_mut(object);
+    for field in [
+        "resourceVersion",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+    ] {
+        metadata.remove(field);
+    }
+    if !call.namespace().is_empty() {
+        metadata.insert("namespace".to_owned(), call.namespace().into());
+    }
+    metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("creationTimestamp".to_owned(), now().into());
+    strategy::prepare_create(call.kind, object);
+    api::defaults::apply(&call.kind.stored_gvk(), object);
+    strategy::finish_create(call.kind, object);
+    Ok(())
+}
+
+/// `None`: the name is taken.
+async fn insert_named(
+    call: &Call,
+    mut object: Value,
+    dry_run: bool,
+    managed: Managed,
+) -> ApiResult<Option<Value>> {
+    let (kind, registry) = (call.kind, call.registry());
+    if kind.storage == "namespaces" {
+        strategy::namespace::label(&mut object);
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        let namespace = admission::namespace_of(registry, kind, &object)?;
+        if registry.get(kind, meta(&object, "namespace"), meta(&object, "name")).is_some() {
+            return Ok(None);
+        }
+        let mut object = object.clone();
+        // Before allocation: what is not valid takes no address.
+        validate(call, &object)?;
+        strategy::allocate(registry, kind, None, &mut object)?;
+        if managed == Managed::Update {
+            set_managers(call, None, &mut object)?;
+        }
+        if dry_run {
+            return Ok(Some(object));
+        }
+        if let Written::At(revision) = registry.insert(kind, &object, namespace.as_ref()).await? {
+            set_resource_version(&mut object, revision);
+            return Ok(Some(object));
+        }
+    }
+    Err(ApiError::contention(kind, "create"))
+}
+
+fn validate(call: &Call, object: &Value) -> ApiResult<()> {
+    let errors = Vec::<api::FieldError>::new();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(call.kind, meta(object, "name"), errors))
+}
+
+/// The managed fields that a write of this request leaves behind.
+pub(crate) fn set_managers(call: &Call, live: Option<&Value>, new: &mut Value) -> ApiResult<()> {
+    let gvk = call.kind.stored_gvk();
+    let schema = api::schema::of(&gvk).ok_or_else(ApiError::no_such_path)?;
+    let write = Write {
+        schema: &schema,
+        gvk: &call.kind.gvk(),
+        manager: &call.manager()?,
+        subresource: call.subresource.map_or("", |subresource| subresource.name()),
+        now: &now(),
+    };
+    api::patch::apply::update(&write, live, new);
+    if new["metadata"]["managedFields"] == json!([]) {
+        metadata_mut(new).remove("managedFields");
+    }
+    Ok(())
+}
+
+fn generated_name(prefix: &str) -> String {
+    let mut end = prefix.len().min(PREFIX_MAX);
+    while !prefix.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut name = prefix[..end].to_owned();
+    for _ in 0..SUFFIX_LEN {
+        name.push(ALPHABET[usize::from(rand::random::<u8>()) % ALPHABET.len()].into());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_names_fit_a_label_and_differ() {
+        let long = "x".repeat(80);
+        assert_eq!(generated_name(&long).len(), 63);
+        assert!(generated_name("web-").starts_with("web-"));
+        assert_ne!(generated_name("web-"), generated_name("web-"));
+        assert!(generated_name(&"é".repeat(40)).len() <= 63);
+    }
+}

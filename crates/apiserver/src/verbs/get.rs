@@ -1,0 +1,27 @@
+//! GET of one object.
+
+use axum::response::Response;
+
+use crate::error::{ApiError, ApiResult};
+use crate::request::Call;
+use crate::respond;
+
+pub(crate) fn answer(call: &Call) -> ApiResult<Response> {
+    let kv = call
+        .registry()
+        .get(call.kind, call.namespace(), call.name())
+        .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
+    if let Some(text) = call.query.get("resourceVersion") {
+        not_older_than(call, text)?;
+    }
+    respond::stored(call, &kv)
+}
+
+/// We always answer with the newest, so only a future version cannot be had.
+fn not_older_than(call: &Call, text: &str) -> ApiResult<()> {
+    let wanted: u64 = text
+        .parse()
+        .map_err(|_| ApiError::bad_request(format!("Invalid value: {text:?}: not a resource version")))?;
+    let head = call.registry().store.revision().0;
+    if wanted > head { Err(ApiError::revision_too_large(wanted, head)) } else { Ok(()) }
+}

@@ -1,0 +1,220 @@
+//! Which objects a list or watch wants, and as of when.
+
+use api::selector::{FieldSelector, LabelSelector};
+use api::validation::ErrorKind;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{ApiError, ApiResult};
+use crate::options::options_invalid;
+use crate::request::Call;
+
+/// Which objects are wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    pub(crate) labels: LabelSelector,
+    pub(crate) fields: FieldSelector,
+}
+
+impl Selection {
+    pub(crate) fn read(call: &Call) -> ApiResult<Self> {
+        let labels = match call.query.get("labelSelector") {
+            None => LabelSelector::everything(),
+            Some(text) => text.parse().map_err(|error: api::selector::label::ParseError| {
+                ApiError::bad_request(format!("unable to parse requirement: {error}"))
+            })?,
+        };
+        let text = call.query.get("fieldSelector").unwrap_or("");
+        let fields = FieldSelector::parse(&call.kind.gvk(), text)
+            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        Ok(Self { labels, fields })
+    }
+
+    pub(crate) fn is_everything(&self) -> bool {
+        self.labels.is_everything() && self.fields.is_everything()
+    }
+
+    /// Is the object, in stored form, wanted?
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        self.labels.matches_object(object) && self.fields.matches(object)
+    }
+
+    /// The one name that is asked for, where one is.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.fields.exact("metadata.name")
+    }
+}
+
+/// As of when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AsOf {
+    /// Now.
+    Newest,
+    /// Now, which must be no older than this.
+    NotOlderThan(u64),
+    /// Exactly then.
+    Exactly(u64),
+}
+
+/// Where a page begins.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Continue {
+    #[serde(rename = "v")]
+    form: String,
+    /// The revision of the whole list.
+    #[serde(rename = "rv")]
+    pub(crate) revision: u64,
+    /// The last key that was given, without the kind's prefix.
+    #[serde(rename = "start")]
+    pub(crate) after: String,
+}
+
+const FORM: &str = "meta.k8s.io/v1";
+
+impl Continue {
+    pub(crate) fn new(revision: u64, after: &str) -> Self {
+        Self { form: FORM.to_owned(), revision, after: after.to_owned() }
+    }
+
+    pub(crate) fn encode(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a number and texts");
+        URL_SAFE_NO_PAD.encode(json)
+    }
+
+    fn decode(text: &str) -> ApiResult<Self> {
+        let refuse = |why: &str| ApiError::bad_request(format!("continue key is not valid: {why}"));
+        let bytes =
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| refuse("it is not base64"))?;
+        let token: Self =
+            serde_json::from_slice(&bytes).map_err(|_| refuse("it is not one of ours"))?;
+        if token.form != FORM || token.revision == 0 {
+            return Err(refuse("it is of another version"));
+        }
+        Ok(token)
+    }
+}
+
+/// How a list is to be read.
+#[derive(Debug)]
+pub(crate) struct ListOptions {
+    pub(crate) selection: Selection,
+    pub(crate) as_of: AsOf,
+    /// 0: all.
+    pub(crate) limit: usize,
+    pub(crate) token: Option<Continue>,
+}
+
+impl ListOptions {
+    pub(crate) fn read(call: &Call) -> ApiResult<Self> {
+        if call.query.optional_flag("sendInitialEvents")?.is_some() {
+            let why = "sendInitialEvents is forbidden for list";
+            return Err(invalid("sendInitialEvents", ErrorKind::Forbidden, Value::Null, why));
+        }
+        let limit = call.query.number("limit")?.unwrap_or(0);
+        let limit = usize::try_from(limit)
+            .map_err(|_| ApiError::bad_request("limit must not be negative"))?;
+        let version = call.query.get("resourceVersion");
+        let wanted = call.query.get("resourceVersionMatch");
+        let token = call.query.get("continue").map(Continue::decode).transpose()?;
+        if token.is_some() {
+            check_continued(version, wanted)?;
+        }
+        let as_of = match &token {
+            Some(token) => AsOf::Exactly(token.revision),
+            None => as_of(version, wanted, limit > 0)?,
+        };
+        Ok(Self { selection: Selection::read(call)?, as_of, limit, token })
+    }
+}
+
+fn check_continued(version: Option<&str>, wanted: Option<&str>) -> ApiResult<()> {
+    if wanted.is_some() {
+        let why = "resourceVersionMatch is forbidden when continue is provided";
+        return Err(invalid("resourceVersionMatch", ErrorKind::Forbidden, Value::Null, why));
+    }
+    match version {
+        None | Some("0") => Ok(()),
+        Some(_) => Err(ApiError::bad_request(
+            "specifying resource version is not allowed when using continue",
+        )),
+    }
+}
+
+/// What `resourceVersion`, `resourceVersionMatch` and a limit together mean.
+pub(crate) fn as_of(version: Option<&str>, wanted: Option<&str>, limited: bool) -> ApiResult<AsOf> {
+    let number = version.map(revision).transpose()?;
+    match (wanted, number) {
+        (None, None | Some(0)) => Ok(AsOf::Newest),
+        // The old rule: a limited list is exact.
+        (None, Some(number)) if limited => Ok(AsOf::Exactly(number)),
+        (None | Some("NotOlderThan"), Some(number)) => Ok(AsOf::NotOlderThan(number)),
+        (Some("Exact"), Some(0)) => Err(invalid(
+            "resourceVersionMatch",
+            ErrorKind::Forbidden,
+            Value::Null,
+            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+        )),
+        (Some("Exact"), Some(number)) => Ok(AsOf::Exactly(number)),
+        (Some("Exact" | "NotOlderThan"), None) => Err(invalid(
+            "resourceVersionMatch",
+            ErrorKind::Forbidden,
+            Value::Null,
+            "resourceVersionMatch is forbidden unless resourceVersion is provided",
+        )),
+        (Some(other), _) => Err(unknown_match(other)),
+    }
+}
+
+pub(crate) fn unknown_match(given: &str) -> ApiError {
+    let why = "supported values: \"Exact\", \"NotOlderThan\", \"\"";
+    invalid("resourceVersionMatch", ErrorKind::NotSupported, given.into(), why)
+}
+
+pub(crate) fn revision(text: &str) -> ApiResult<u64> {
+    text.parse().map_err(|_| {
+        invalid("resourceVersion", ErrorKind::Invalid, text.into(), "must be a whole number")
+    })
+}
+
+pub(crate) fn invalid(path: &str, kind: ErrorKind, value: Value, why: &str) -> ApiError {
+    options_invalid("ListOptions", path, kind, value, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(version: &str, wanted: &str, limited: bool, expected: Result<AsOf, u16>) {
+        let given = |text: &'static str| Some(text).filter(|text| !text.is_empty());
+        let version = given(String::leak(version.to_owned()));
+        let wanted = given(String::leak(wanted.to_owned()));
+        let got = as_of(version, wanted, limited).map_err(|error| error.code());
+        assert_eq!(got, expected, "{version:?} {wanted:?} {limited}");
+    }
+
+    #[test]
+    fn the_table_of_version_semantics_holds() {
+        check("", "", false, Ok(AsOf::Newest));
+        check("0", "", false, Ok(AsOf::Newest));
+        check("0", "", true, Ok(AsOf::Newest));
+        check("7", "", false, Ok(AsOf::NotOlderThan(7)));
+        check("7", "", true, Ok(AsOf::Exactly(7)));
+        check("7", "Exact", false, Ok(AsOf::Exactly(7)));
+        check("7", "NotOlderThan", true, Ok(AsOf::NotOlderThan(7)));
+        check("0", "NotOlderThan", false, Ok(AsOf::NotOlderThan(0)));
+        check("0", "Exact", false, Err(422));
+        check("", "Exact", false, Err(422));
+        check("7", "Roughly", false, Err(422));
+        check("seven", "", false, Err(422));
+    }
+
+    #[test]
+    fn continue_tokens_come_back() {
+        let token = Continue::new(7, "default/a");
+        assert_eq!(Continue::decode(&token.encode()), Ok(token));
+        assert_eq!(Continue::decode("rubbish!").unwrap_err().code(), 400);
+    }
+}

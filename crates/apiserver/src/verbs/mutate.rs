@@ -1,0 +1,249 @@
+//! A change to an object that is there: read, change, check, write; again when overtaken.
+
+use serde_json::Value;
+use store::KeyValue;
+
+use super::ATTEMPTS_MAX;
+use super::create::{Managed, set_managers};
+use crate::error::{ApiError, ApiResult};
+use crate::kinds::Kind;
+use crate::object::{meta, metadata_mut, set_resource_version};
+use crate::registry::Written;
+use crate::request::Call;
+use crate::strategy::{self, Grace};
+
+/// Which part of an object a write may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All but the status, where the kind has that apart.
+    Main,
+    /// The status.
+    Status,
+    /// A Namespace's finalizers.
+    Finalize,
+    /// The size, by the scale subresource.
+    Scale,
+    /// The node of a pod, which nothing else may set.
+    Binding,
+}
+
+/// Changes an object, in stored form. `change` is called with each version read.
+pub(crate) async fn mutate(
+    call: &Call,
+    part: Part,
+    managed: Managed,
+    change: impl Fn(&Value) -> ApiResult<Value>,
+) -> ApiResult<Value> {
+    let dry_run = call.query.dry_run()?;
+    let (kind, registry) = (call.kind, call.registry());
+    for _ in 0..ATTEMPTS_MAX {
+        let kv = registry
+            .get(kind, call.namespace(), call.name())
+            .ok_or_else(|| ApiError::not_found(kind, call.name()))?;
+        let old = registry.decode(&kv)?;
+        let mut new = change(&old)?;
+        check_preconditions(kind, &old, &new)?;
+        finish(call, part, managed, &old, &mut new)?;
+        if unchanged(&old, &new) {
+            return Ok(old);
+        }
+        if dry_run {
+            return Ok(new);
+        }
+        let gone = is_over(kind, &old, &new);
+        match store(call, gone, (&kv, &old), &new).await? {
+            Written::At(revision) => {
+                set_resource_version(&mut new, revision);
+                return Ok(new);
+            }
+            Written::Raced => {}
+        }
+    }
+    Err(ApiError::contention(kind, "update"))
+}
+
+async fn store(
+    call: &Call,
+    gone: bool,
+    old: (&KeyValue, &Value),
+    new: &Value,
+) -> ApiResult<Written> {
+    match gone {
+        true => call.registry().remove(call.kind, old.0, old.1).await,
+        false => call.registry().replace(call.kind, old, new).await,
+    }
+}
+
+/// The version and the identity that the writer meant.
+fn check_preconditions(kind: &Kind, old: &Value, new: &Value) -> ApiResult<()> {
+    let name = meta(old, "name");
+    let given = meta(new, "name");
+    if given != name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
+    }
+    if !matches!(meta(new, "namespace"), "" ) && meta(new, "namespace") != meta(old, "namespace") {
+        return Err(ApiError::bad_request(
+            "the namespace of the object does not match the namespace on the request",
+        ));
+    }
+    let (uid, wanted_uid) = (meta(old, "uid"), meta(new, "uid"));
+    if !wanted_uid.is_empty() && wanted_uid != uid {
+        let why = format!(
+            "Precondition failed: UID in precondition: {wanted_uid}, UID in object meta: {uid}"
+        );
+        return Err(ApiError::conflict(kind, name, &why));
+    }
+    match meta(new, "resourceVersion") {
+        "" | "0" => Ok(()),
+        version if version == meta(old, "resourceVersion") => Ok(()),
+        version if version.parse::<u64>().is_err() => Err(ApiError::bad_request(format!(
+            "metadata.resourceVersion: Invalid value: {version:?}: must be a whole number"
+        ))),
+        _ => Err(ApiError::modified(kind, name)),
+    }
+}
+
+/// Everything between what the writer wants and what is stored.
+fn finish(
+    call: &Call,
+    part: Part,
+    managed: Managed,
+    old: &Value,
+    new: &mut Value,
+) -> ApiResult<()> {
+    let kind = call.kind;
+    keep_other_parts(kind, part, old, new);
+    keep_metadata(old, new);
+    api::defaults::apply(&kind.stored_gvk(), new);
+    if kind.storage == "namespaces" {
+        strategy::namespace::label(new);
+    }
+    strategy::allocate(call.registry(), kind, Some(old), new)?;
+    if strategy::bumps_generation(kind, old, new) {
+        let generation = api::meta::generation(old) + 1;
+        metadata_mut(new).insert("generation".to_owned(), generation.into());
+    }
+    validate(kind, part, old, new)?;
+    if managed == Managed::Update {
+        set_managers(call, Some(old), new)?;
+    }
+    Ok(())
+}
+
+/// What this part may not touch stays as it was.
+fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
+    match part {
+        Part::Main if kind.strategy.status => copy(old, new, "status"),
+        Part::Main | Part::Scale | Part::Binding => {}
+        Part::Status => {
+            let mut kept = old.clone();
+            copy(new, &mut kept, "status");
+            copy_metadata(new, &mut kept, "managedFields");
+            if kind.strategy.status_metadata {
+                copy_metadata(new, &mut kept, "labels");
+                copy_metadata(new, &mut kept, "annotations");
+            }
+            *new = kept;
+        }
+        Part::Finalize => {
+            let mut kept = old.clone();
+            copy(new, &mut kept, "spec");
+            *new = kept;
+        }
+    }
+}
+
+fn copy(from: &Value, to: &mut Value, field: &str) {
+    let Some(fields) = to.as_object_mut() else { return };
+    match from.get(field) {
+        Some(value) => fields.insert(field.to_owned(), value.clone()),
+        None => fields.remove(field),
+    };
+}
+
+fn copy_metadata(from: &Value, to: &mut Value, field: &str) {
+    let metadata = metadata_mut(to);
+    match from["metadata"].get(field) {
+        Some(value) => metadata.insert(field.to_owned(), value.clone()),
+        None => metadata.remove(field),
+    };
+}
+
+/// Set by the server once and for all.
+fn keep_metadata(old: &Value, new: &mut Value) {
+    metadata_mut(new).remove("selfLink");
+    for field in [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "generateName",
+    ] {
+        copy_metadata(old, new, field);
+    }
+}
+
+fn validate(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> {
+    if matches!(part, Part::Status | Part::Binding) {
+        return Ok(());
+    }
+    let errors = Vec::<api::FieldError>::new();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(kind, meta(old, "name"), errors))
+}
+
+/// The same but for when whom wrote: no new version.
+fn unchanged(old: &Value, new: &Value) -> bool {
+    let body = |object: &Value| {
+        let mut object = object.clone();
+        let managers = metadata_mut(&mut object).remove("managedFields");
+        let mut managers = managers.unwrap_or_default();
+        for entry in managers.as_array_mut().into_iter().flatten() {
+            if let Some(entry) = entry.as_object_mut() {
+                entry.remove("time");
+            }
+        }
+        (object, managers)
+    };
+    old == new || body(old) == body(new)
+}
+
+/// Is this the write that takes the last finalizer off an object that is being deleted?
+fn is_over(kind: &Kind, old: &Value, new: &Value) -> bool {
+    if !api::meta::is_deleting(old) || api::meta::finalizers(new).next().is_some() {
+        return false;
+    }
+    match kind.strategy.grace {
+        Grace::Namespace => {
+            new["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty)
+        }
+        Grace::Pod | Grace::None => {
+            api::meta::deletion_grace_period_seconds(old).unwrap_or(0) == 0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_time_of_a_manager_is_no_change() {
+        let with = |time: &str, data: &str| {
+            json!({"metadata": {"name": "a", "managedFields": [{"manager": "m", "time": time}]},
+                "data": {"k": data}})
+        };
+        assert!(unchanged(&with("1", "a"), &with("2", "a")));
+        assert!(!unchanged(&with("1", "a"), &with("1", "b")));
+    }
+}

@@ -1,0 +1,203 @@
+//! PATCH: JSON patch, merge patch, strategic merge patch, server-side apply.
+
+use api::patch;
+use api::patch::apply::{ApplyError, Write};
+use api::patch::json::JsonPatchError;
+use api::status::{Cause, Status};
+use api::validation::ErrorKind;
+use axum::body::Body;
+use axum::response::Response;
+use http::{Request, StatusCode};
+use serde_json::Value;
+
+use super::create::{self, Managed};
+use super::mutate::{Part, mutate};
+use super::now;
+use crate::body::Raw;
+use crate::error::{ApiError, ApiResult};
+use crate::object::{meta, metadata_mut};
+use crate::options::options_invalid;
+use crate::request::Call;
+use crate::{body, respond};
+
+/// What a patch may be.
+const ACCEPTED: [&str; 4] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
+
+pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+    change(call, Part::Main, request).await
+}
+
+/// Patches a part of an object.
+pub(crate) async fn change(call: &Call, part: Part, request: Request<Body>) -> ApiResult<Response> {
+    call.format()?;
+    let raw = body::read(request).await?;
+    if raw.media == "application/apply-patch+yaml" {
+        return apply(call, part, &raw).await;
+    }
+    let patch = Patch::read(&raw)?;
+    let written = mutate(call, part, Managed::Update, |old| patched(call, &patch, old)).await?;
+    respond::written(call, StatusCode::OK, written)
+}
+
+/// A patch that is applied to what is there.
+pub(crate) enum Patch {
+    Json(Value),
+    Merge(Value),
+    Strategic(Value),
+}
+
+impl Patch {
+    pub(crate) fn read(raw: &Raw) -> ApiResult<Self> {
+        let value = || -> ApiResult<Value> {
+            serde_json::from_slice(&raw.bytes)
+                .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))
+        };
+        let object = || match value()? {
+            object @ Value::Object(_) => Ok(object),
+            _ => Err(ApiError::bad_request("error decoding patch: it is not an object")),
+        };
+        match raw.media.as_str() {
+            "application/json-patch+json" => Ok(Self::Json(value()?)),
+            "application/merge-patch+json" => Ok(Self::Merge(object()?)),
+            "application/strategic-merge-patch+json" => Ok(Self::Strategic(object()?)),
+            _ => Err(Status::unsupported_media_type(&ACCEPTED).into()),
+        }
+    }
+
+    /// The patched document, which is of the type `gvk`.
+    pub(crate) fn apply(&self, gvk: &api::Gvk, mut document: Value) -> ApiResult<Value> {
+        match self {
+            Self::Json(operations) => {
+                patch::json::apply(&mut document, operations).map_err(|error| refused(&error))?;
+            }
+            Self::Merge(value) => patch::merge::apply(&mut document, value.clone()),
+            Self::Strategic(value) => {
+                let schema = api::schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
+                document = patch::strategic::apply(&schema, document, value.clone())
+                    .map_err(|error| ApiError::bad_request(error.to_string()))?;
+            }
+        }
+        Ok(document)
+    }
+}
+
+fn refused(error: &JsonPatchError) -> ApiError {
+    match error.code() {
+        400 => ApiError::bad_request(error.to_string()),
+        413 => Status::failure(413, "RequestEntityTooLarge", error.to_string()).into(),
+        _ => ApiError::unprocessable(format!(
+            "the server rejected our request due to an error in our request: {error}"
+        )),
+    }
+}
+
+/// The stored form of an object after the patch, which speaks of the served form.
+fn patched(call: &Call, patch: &Patch, old: &Value) -> ApiResult<Value> {
+    let gvk = call.kind.gvk();
+    let mut served = old.clone();
+    if let Some(conversion) = call.kind.conversion {
+        (conversion.from_stored)(&mut served);
+    }
+    let result = patch.apply(&gvk, served)?;
+    let mut object = body::checked_value(call, &result, &gvk)?;
+    if let Some(conversion) = call.kind.conversion {
+        (conversion.to_stored)(&mut object);
+    }
+    Ok(object)
+}
+
+/// Server-side apply: creates what is not there.
+async fn apply(call: &Call, part: Part, raw: &Raw) -> ApiResult<Response> {
+    let Some(manager) = call.query.field_manager()? else {
+        let why = "is required for apply patch";
+        let kind = ErrorKind::Required;
+        return Err(options_invalid("PatchOptions", "fieldManager", kind, Value::Null, why));
+    };
+    let apply = Apply { call, manager, force: call.query.flag("force")?, config: config(call, raw)? };
+    loop {
+        match mutate(call, part, Managed::Applied, |old| apply.onto(Some(old))).await {
+            Err(error) if error.code() == 404 && part == Part::Main && apply.may_create() => {}
+            other => return respond::written(call, StatusCode::OK, other?),
+        }
+        let object = apply.onto(None)?;
+        let made = create::insert(call, object, call.query.dry_run()?, Managed::Applied).await;
+        match made {
+            // Somebody made it in between: apply to that.
+            Err(error) if error.status().reason == "AlreadyExists" => {}
+            other => return respond::written(call, StatusCode::CREATED, other?),
+        }
+    }
+}
+
+fn config(call: &Call, raw: &Raw) -> ApiResult<Value> {
+    let value = body::yaml(&raw.bytes)?;
+    if !value["kind"].is_string() || !value["apiVersion"].is_string() {
+        return Err(ApiError::bad_request("apiVersion and kind must be set in an apply patch"));
+    }
+    let gvk = call.kind.gvk();
+    if value["kind"] != *gvk.kind || value["apiVersion"] != *gvk.api_version() {
+        return Err(ApiError::bad_request(format!(
+            "the object to apply is a {} of {}, the request is for {gvk}",
+            value["kind"], value["apiVersion"]
+        )));
+    }
+    let mut config = body::checked_value(call, &value, &gvk)?;
+    if let Some(conversion) = call.kind.conversion {
+        (conversion.to_stored)(&mut config);
+    }
+    let metadata = metadata_mut(&mut config);
+    if !metadata.contains_key("name") {
+        metadata.insert("name".to_owned(), call.name().into());
+    }
+    if call.kind.namespaced && !metadata.contains_key("namespace") {
+        metadata.insert("namespace".to_owned(), call.namespace().into());
+    }
+    Ok(config)
+}
+
+struct Apply<'a> {
+    call: &'a Call,
+    manager: &'a str,
+    force: bool,
+    config: Value,
+}
+
+impl Apply<'_> {
+    /// A configuration that names a uid or a version means one that is there.
+    fn may_create(&self) -> bool {
+        meta(&self.config, "uid").is_empty() && meta(&self.config, "resourceVersion").is_empty()
+    }
+
+    fn onto(&self, live: Option<&Value>) -> ApiResult<Value> {
+        let gvk = self.call.kind.stored_gvk();
+        let schema = api::schema::of(&gvk).ok_or_else(ApiError::no_such_path)?;
+        let write = Write {
+            schema: &schema,
+            gvk: &self.call.kind.gvk(),
+            manager: self.manager,
+            subresource: self.call.subresource.map_or("", |subresource| subresource.name()),
+            now: &now(),
+        };
+        patch::apply::apply(&write, live, &self.config, self.force).map_err(not_applied)
+    }
+}
+
+fn not_applied(error: ApplyError) -> ApiError {
+    match error {
+        ApplyError::Conflicts(conflicts) => {
+            let message = conflicts.to_string();
+            let causes = conflicts.causes().into_iter().map(|cause| Cause {
+                reason: "FieldManagerConflict".to_owned(),
+                message: cause.message,
+                field: cause.field,
+            });
+            Status::apply_conflict(message, causes.collect()).into()
+        }
+        other => ApiError::bad_request(other.to_string()),
+    }
+}

@@ -1,0 +1,42 @@
+//! PUT of an object, or of its status or finalizers.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{Request, StatusCode};
+
+use super::create::Managed;
+use super::mutate::{Part, mutate};
+use crate::error::{ApiError, ApiResult};
+use crate::object::{meta, metadata_mut};
+use crate::request::Call;
+use crate::{body, respond};
+
+pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+    replace(call, Part::Main, request).await
+}
+
+/// Replaces a part of an object by the body's.
+pub(crate) async fn replace(
+    call: &Call,
+    part: Part,
+    request: Request<Body>,
+) -> ApiResult<Response> {
+    call.format()?;
+    let raw = body::read(request).await?;
+    let mut object = body::object(call, &raw, &call.kind.gvk())?;
+    if meta(&object, "name").is_empty() {
+        metadata_mut(&mut object).insert("name".to_owned(), call.name().into());
+    }
+    if meta(&object, "name") != call.name() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            meta(&object, "name"),
+            call.name()
+        )));
+    }
+    if let Some(conversion) = call.kind.conversion {
+        (conversion.to_stored)(&mut object);
+    }
+    let written = mutate(call, part, Managed::Update, |_| Ok(object.clone())).await?;
+    respond::written(call, StatusCode::OK, written)
+}

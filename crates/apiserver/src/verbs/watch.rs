@@ -1,0 +1,127 @@
+//! GET with `watch`: what a client asks for, and where its stream begins.
+
+use std::time::Duration;
+
+use api::validation::ErrorKind;
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde_json::Value;
+use store::{Range, Revision};
+
+use super::list::{self, Page};
+use super::list_options::{AsOf, ListOptions, Selection, invalid, revision, unknown_match};
+use crate::error::{ApiError, ApiResult};
+use crate::request::Call;
+use crate::watch::{Encoder, Stream};
+
+/// A watch without timeoutSeconds lasts between this and twice as long, as upstream.
+const TIMEOUT_MIN: u64 = 1800;
+
+pub(crate) fn answer(call: &Call) -> ApiResult<Response> {
+    let options = Options::read(call)?;
+    let encoder = Encoder {
+        kind: call.kind,
+        format: call.format()?,
+        include: call.query.include_object()?,
+        selection: options.selection.clone(),
+    };
+    let stream = match start(call, &options) {
+        Ok(start) => Stream::new(call, encoder, start, &options)?,
+        // A watch that cannot begin says so in its stream, as upstream does.
+        Err(error) if error.code() == 410 => Stream::refused(encoder, &error),
+        Err(error) => return Err(error),
+    };
+    let mut response = (StatusCode::OK, Body::from_stream(stream.into_chunks())).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    Ok(response)
+}
+
+/// What a watch asks for.
+pub(crate) struct Options {
+    selection: Selection,
+    /// 0: wherever the server likes.
+    revision: Option<u64>,
+    initial: Option<bool>,
+    pub(crate) bookmarks: bool,
+    pub(crate) timeout: Duration,
+}
+
+impl Options {
+    fn read(call: &Call) -> ApiResult<Self> {
+        let initial = call.query.optional_flag("sendInitialEvents")?;
+        check_match(initial, call.query.get("resourceVersionMatch"))?;
+        if call.query.get("continue").is_some() {
+            let why = "continue is forbidden for watch";
+            return Err(invalid("continue", ErrorKind::Forbidden, Value::Null, why));
+        }
+        let seconds = call.query.number("timeoutSeconds")?.unwrap_or(0);
+        let timeout = match u64::try_from(seconds) {
+            Ok(0) | Err(_) => TIMEOUT_MIN + u64::from(rand::random::<u16>()) % TIMEOUT_MIN,
+            Ok(seconds) => seconds,
+        };
+        Ok(Self {
+            selection: Selection::read(call)?,
+            revision: call.query.get("resourceVersion").map(revision).transpose()?,
+            initial,
+            bookmarks: call.query.flag("allowWatchBookmarks")?,
+            timeout: Duration::from_secs(timeout),
+        })
+    }
+}
+
+fn check_match(initial: Option<bool>, wanted: Option<&str>) -> ApiResult<()> {
+    let forbidden = |path, why| Err(invalid(path, ErrorKind::Forbidden, Value::Null, why));
+    match (initial, wanted) {
+        (None, None) | (Some(_), Some("NotOlderThan")) => Ok(()),
+        (Some(_), None | Some("Exact")) => forbidden(
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+        (None, Some("NotOlderThan" | "Exact")) => forbidden(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
+        (_, Some(other)) => Err(unknown_match(other)),
+    }
+}
+
+/// Where a stream begins.
+pub(crate) struct Start {
+    /// What is sent first as ADDED.
+    pub(crate) initial: Option<Page>,
+    /// The client is told when that is over.
+    pub(crate) marks_end: bool,
+    /// Changes after this one follow.
+    pub(crate) after: Revision,
+    pub(crate) range: Range,
+}
+
+fn start(call: &Call, options: &Options) -> ApiResult<Start> {
+    let head = call.registry().store.revision();
+    let wanted = options.revision.unwrap_or(0);
+    // Without a version, a watch begins with what is there.
+    let initial = options.initial.unwrap_or(wanted == 0);
+    let range = list::range(call, &options.selection);
+    if !initial {
+        // `sendInitialEvents=false` without a version: from now on.
+        let after = if wanted == 0 { head } else { Revision(wanted) };
+        return Ok(Start { initial: None, marks_end: false, after, range });
+    }
+    if wanted > head.0 {
+        return Err(ApiError::revision_too_large(wanted, head.0));
+    }
+    let all = ListOptions {
+        selection: options.selection.clone(),
+        as_of: AsOf::Newest,
+        limit: 0,
+        token: None,
+    };
+    let page = list::read(call, &all)?;
+    let after = page.revision;
+    Ok(Start { initial: Some(page), marks_end: options.initial == Some(true), after, range })
+}
+

@@ -1,0 +1,192 @@
+//! Watch streams: the store's changes as watch events, in order, bounded by the store's
+//! history and told when they end.
+//!
+//! A stream holds no queue of its own: it reads the store's history as fast as its client
+//! takes the events. One that falls behind what is kept ends with a 410.
+
+mod encode;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream as FuturesStream;
+use store::{Revision, WatchError, Watcher};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
+
+pub(crate) use self::encode::Encoder;
+use crate::error::{ApiError, ApiResult};
+use crate::request::Call;
+use crate::server::Shared;
+use crate::verbs::list::Page;
+use crate::verbs::watch::{Options, Start};
+
+/// How often a quiet stream says how far it is.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// One client's watch.
+pub(crate) struct Stream {
+    encoder: Encoder,
+    state: State,
+}
+
+enum State {
+    /// Sends what is there; then it runs.
+    Initial(Box<Page>, bool, Box<Running>),
+    /// Hands on changes until time, shutdown or a failure ends it.
+    Running(Box<Running>),
+    /// Sends these bytes and ends.
+    Last(Bytes),
+    /// Nothing more.
+    Over,
+}
+
+struct Running {
+    shared: Arc<Shared>,
+    watcher: Watcher,
+    /// Everything up to here was sent or does not concern the client.
+    sent: Revision,
+    bookmarks: Option<Interval>,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        call: &Call,
+        encoder: Encoder,
+        start: Start,
+        options: &Options,
+    ) -> ApiResult<Self> {
+        let store = &call.registry().store;
+        let watcher = match store.watch(start.range, start.after.next()) {
+            Ok(watcher) => watcher,
+            Err(error) => return ended_at_once(encoder, &error, start.after),
+        };
+        let running = Running {
+            shared: call.shared.clone(),
+            watcher,
+            sent: start.after,
+            bookmarks: options.bookmarks.then(bookmark_interval),
+            end: Box::pin(tokio::time::sleep(options.timeout)),
+        };
+        let running = Box::new(running);
+        let state = match start.initial {
+            Some(page) => State::Initial(Box::new(page), start.marks_end, running),
+            None => State::Running(running),
+        };
+        Ok(Self { encoder, state })
+    }
+
+    /// A stream that only says why it is none.
+    pub(crate) fn refused(encoder: Encoder, error: &ApiError) -> Self {
+        let last = encode::error(error);
+        Self { encoder, state: State::Last(last) }
+    }
+
+    /// The stream as a response body.
+    pub(crate) fn into_chunks(self) -> impl FuturesStream<Item = Result<Bytes, Infallible>> + Send {
+        futures::stream::unfold(self, |mut stream| async move {
+            stream.next_chunk().await.map(|chunk| (Ok(chunk), stream))
+        })
+    }
+
+    async fn next_chunk(&mut self) -> Option<Bytes> {
+        loop {
+            let (chunk, next) = match std::mem::replace(&mut self.state, State::Over) {
+                State::Over => return None,
+                State::Last(bytes) => (bytes, State::Over),
+                State::Initial(page, marks_end, running) => {
+                    (self.initial(&page, marks_end), State::Running(running))
+                }
+                State::Running(running) => running.next(&self.encoder).await,
+            };
+            self.state = next;
+            if !chunk.is_empty() {
+                return Some(chunk);
+            }
+        }
+    }
+
+    fn initial(&self, page: &Page, marks_end: bool) -> Bytes {
+        let mut out = Vec::new();
+        for kv in &page.entries {
+            self.encoder.added(&mut out, kv);
+        }
+        if marks_end {
+            self.encoder.bookmark(&mut out, page.revision, true);
+        }
+        out.into()
+    }
+}
+
+fn bookmark_interval() -> Interval {
+    let first = Instant::now() + BOOKMARK_INTERVAL;
+    let mut interval = tokio::time::interval_at(first, BOOKMARK_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn ended_at_once(encoder: Encoder, error: &WatchError, after: Revision) -> ApiResult<Stream> {
+    match watch_error(error, after) {
+        error if error.code() == 410 => Ok(Stream::refused(encoder, &error)),
+        error => Err(error),
+    }
+}
+
+fn watch_error(error: &WatchError, after: Revision) -> ApiError {
+    match error {
+        WatchError::Compacted { compacted } => {
+            ApiError::expired(format!("too old resource version: {after} ({compacted})"))
+        }
+        WatchError::Lagged => ApiError::expired(format!(
+            "too old resource version: {after} (the watch was too slow and its history is gone)"
+        )),
+        WatchError::Closed => ApiError::unavailable("the server is shutting down"),
+    }
+}
+
+impl Running {
+    /// The next bytes, maybe none, and what comes after them.
+    async fn next(mut self: Box<Self>, encoder: &Encoder) -> (Bytes, State) {
+        let mut out = Vec::new();
+        tokio::select! {
+            biased;
+            () = self.shared.closing.cancelled() => self.last_words(encoder, &mut out),
+            () = self.end.as_mut() => self.last_words(encoder, &mut out),
+            batch = self.watcher.next() => match batch {
+                Ok(batch) => {
+                    self.sent = self.sent.max(batch.revision);
+                    for event in &batch.events {
+                        encoder.event(&mut out, event, batch.revision);
+                    }
+                    return (out.into(), State::Running(self));
+                }
+                Err(WatchError::Closed) => {}
+                Err(error) => out.extend_from_slice(&encode::error(&watch_error(&error, self.sent))),
+            },
+            () = tick(&mut self.bookmarks) => {
+                let progress = self.sent.max(self.watcher.progress());
+                encoder.bookmark(&mut out, progress, false);
+                return (out.into(), State::Running(self));
+            }
+        }
+        (out.into(), State::Over)
+    }
+
+    fn last_words(&self, encoder: &Encoder, out: &mut Vec<u8>) {
+        if self.bookmarks.is_some() {
+            encoder.bookmark(out, self.sent.max(self.watcher.progress()), false);
+        }
+    }
+}
+
+async fn tick(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
