@@ -157,12 +157,16 @@ impl RouteSocket {
         self.set_up(LOOPBACK_INDEX)
     }
 
-    /// Takes the loopback link down: a namespace without it can send 127.0.0.0/8 elsewhere.
+    /// Takes 127.0.0.1 away from the loopback link: a namespace without it can send 127.0.0.0/8 elsewhere.
     #[cfg(test)]
-    pub(crate) fn set_loopback_down(&mut self) -> Result<(), NetlinkError> {
-        let mut fixed = link_header(LOOPBACK_INDEX, IFF_UP as u32);
-        fixed[8..12].fill(0);
-        self.0.request(Message::new("take loopback down", RTM_NEWLINK, 0, &fixed))
+    pub(crate) fn delete_loopback_address(&mut self) -> Result<(), NetlinkError> {
+        let mut fixed = [AF_INET as u8, 8, 0, 0, 0, 0, 0, 0];
+        fixed[4..].copy_from_slice(&LOOPBACK_INDEX.to_ne_bytes());
+        let kind = nix::libc::RTM_DELADDR;
+        let message = Message::new("delete address 127.0.0.1", kind, 0, &fixed).with(|attrs| {
+            attrs.attr(IFA_LOCAL, &[127, 0, 0, 1]);
+        });
+        self.0.request(message)
     }
 
     /// Makes a pod's link refuse sources that are not the pod's, and accept answers to 127.0.0.1.
