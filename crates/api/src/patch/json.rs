@@ -1,26 +1,336 @@
 //! JSON patch (RFC 6902), with the bounds and the error texts of the Kubernetes API.
+//!
+//! The operations are the json-patch crate's, one by one; around them stand what bounds the
+//! result (a patch of copies can double a document with each operation) and the words in
+//! which upstream says why an operation does not apply.
 
+use json_patch::{PatchErrorKind, PatchOperation};
+use serde::Deserialize as _;
 use serde_json::Value;
+
+use super::depth::{DEPTH_MAX, depth};
 
 /// The most operations one patch may hold.
 pub const OPERATIONS_MAX: usize = 10_000;
 
-/// Why a JSON patch was not applied.
+/// How much all copies of one patch may add, in bytes of JSON: the largest request body.
+pub const COPIED_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Why a JSON patch was not applied. [`JsonPatchError::code`] is the HTTP status.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonPatchError {
-    /// Not a list of operations: 400 Bad Request.
+    /// Not a list of operations.
     #[error("error decoding patch: {0}")]
     Malformed(String),
-    /// Too many operations: 413 Request Entity Too Large.
+    /// Too many operations.
     #[error("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {0}")]
     TooManyOperations(usize),
-    /// An operation does not fit the document: 422 Unprocessable Entity.
+    /// Copies would make the document too large.
+    #[error(
+        "Unable to complete the copy, the accumulated size increase of copy is {0}, exceeding \
+         the limit {COPIED_BYTES_MAX}"
+    )]
+    TooMuchCopied(usize),
+    /// The document would nest too deep to be read again.
+    #[error("{operation} operation does not apply: {path} nests deeper than {DEPTH_MAX} levels")]
+    TooDeep {
+        /// The operation's name.
+        operation: &'static str,
+        /// Where it puts its value.
+        path: String,
+    },
+    /// An operation does not fit the document.
     #[error("{0}")]
     DoesNotApply(String),
 }
 
+impl JsonPatchError {
+    /// The HTTP status.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::TooManyOperations(_) => 413,
+            Self::TooMuchCopied(_) | Self::TooDeep { .. } | Self::DoesNotApply(_) => 422,
+        }
+    }
+}
+
 /// Applies the operations of `patch` to `document`; after an error the document is as it was.
 pub fn apply(document: &mut Value, patch: &Value) -> Result<(), JsonPatchError> {
-    let _ = (document, patch);
-    Err(JsonPatchError::Malformed("being written".into()))
+    let operations = operations(patch)?;
+    let mut patched = document.clone();
+    let mut bounds = Bounds { deepest: depth(&patched), copied: 0 };
+    for operation in &operations {
+        if is_test_for_absence(&patched, operation) {
+            continue;
+        }
+        bounds.check(&patched, operation)?;
+        // All is done on a copy, so there is nothing to undo.
+        json_patch::patch_unsafe(&mut patched, std::slice::from_ref(operation))
+            .map_err(|error| JsonPatchError::DoesNotApply(explain(operation, &error.kind)))?;
+    }
+    *document = patched;
+    Ok(())
+}
+
+fn operations(patch: &Value) -> Result<Vec<PatchOperation>, JsonPatchError> {
+    let Value::Array(operations) = patch else {
+        return Err(JsonPatchError::Malformed("a JSON patch is a list of operations".to_owned()));
+    };
+    if operations.len() > OPERATIONS_MAX {
+        return Err(JsonPatchError::TooManyOperations(operations.len()));
+    }
+    let operation = |(index, operation)| {
+        PatchOperation::deserialize(operation)
+            .map_err(|error| JsonPatchError::Malformed(format!("operation {index}: {error}")))
+    };
+    operations.iter().enumerate().map(operation).collect()
+}
+
+/// Upstream lets a test for null pass where there is nothing; clients make sure by it that a
+/// field is not there.
+fn is_test_for_absence(document: &Value, operation: &PatchOperation) -> bool {
+    match operation {
+        PatchOperation::Test(test) => {
+            test.value.is_null() && document.pointer(test.path.as_str()).is_none()
+        }
+        _ => false,
+    }
+}
+
+/// What a patch may not exceed.
+struct Bounds {
+    /// No value lies deeper. Kept by arithmetic, so it may be too high: measured anew when it is.
+    deepest: usize,
+    /// What the copies so far have added.
+    copied: usize,
+}
+
+impl Bounds {
+    /// Refuses an operation that would make the document too deep, or copies of it too large.
+    fn check(
+        &mut self,
+        document: &Value,
+        operation: &PatchOperation,
+    ) -> Result<(), JsonPatchError> {
+        if let PatchOperation::Copy(copy) = operation {
+            let source = document.pointer(copy.from.as_str());
+            self.copied += source.map_or(0, |value| value.to_string().len());
+            if self.copied > COPIED_BYTES_MAX {
+                return Err(JsonPatchError::TooMuchCopied(self.copied));
+            }
+        }
+        let mut deepest = self.deepest_after(operation);
+        if deepest > DEPTH_MAX {
+            self.deepest = depth(document);
+            deepest = self.deepest_after(operation);
+        }
+        if deepest > DEPTH_MAX {
+            let path = operation.path().to_string();
+            return Err(JsonPatchError::TooDeep { operation: name(operation), path });
+        }
+        self.deepest = deepest;
+        Ok(())
+    }
+
+    fn deepest_after(&self, operation: &PatchOperation) -> usize {
+        let moved = |from: usize| self.deepest.saturating_sub(from);
+        let below = match operation {
+            PatchOperation::Add(add) => depth(&add.value),
+            PatchOperation::Replace(replace) => depth(&replace.value),
+            PatchOperation::Move(from) => moved(from.from.count()),
+            PatchOperation::Copy(from) => moved(from.from.count()),
+            PatchOperation::Remove(_) | PatchOperation::Test(_) => return self.deepest,
+        };
+        self.deepest.max(operation.path().count() + below)
+    }
+}
+
+fn name(operation: &PatchOperation) -> &'static str {
+    match operation {
+        PatchOperation::Add(_) => "add",
+        PatchOperation::Remove(_) => "remove",
+        PatchOperation::Replace(_) => "replace",
+        PatchOperation::Move(_) => "move",
+        PatchOperation::Copy(_) => "copy",
+        PatchOperation::Test(_) => "test",
+    }
+}
+
+/// Why it does not apply, as evanphx/json-patch says it.
+fn explain(operation: &PatchOperation, kind: &PatchErrorKind) -> String {
+    let path = operation.path();
+    let missing = |from: &dyn std::fmt::Display| {
+        let name = name(operation);
+        format!("{name} operation does not apply: doc is missing path: {from}: missing value")
+    };
+    match (operation, kind) {
+        (PatchOperation::Test(_), _) => format!("testing value {path} failed: test failed"),
+        (PatchOperation::Move(_), PatchErrorKind::CannotMoveInsideItself) => {
+            format!("error in move for path: '{path}': cannot move a value inside itself")
+        }
+        (PatchOperation::Move(op), PatchErrorKind::InvalidFromPointer) => missing(&op.from),
+        (PatchOperation::Copy(op), PatchErrorKind::InvalidFromPointer) => missing(&op.from),
+        (PatchOperation::Replace(_), _) => {
+            format!("replace operation does not apply: doc is missing key: {path}: missing value")
+        }
+        (PatchOperation::Add(_), _) => missing(&format_args!("\"{path}\"")),
+        _ => missing(&path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(document: Value, patch: Value, expected: Value) {
+        let mut patched = document;
+        apply(&mut patched, &patch).unwrap();
+        assert_eq!(patched, expected);
+    }
+
+    #[track_caller]
+    fn check_error(patch: Value, code: u16, text: &str) {
+        let before = json!({"a": {"b": [1, 2]}, "n": null});
+        let mut document = before.clone();
+        let error = apply(&mut document, &patch).unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+        assert_eq!(document, before);
+    }
+
+    #[test]
+    fn every_operation_does_what_the_rfc_says() {
+        let list = || json!({"a": [1, 2], "b": {"c/d": "x"}});
+        check(
+            list(),
+            json!([{"op": "add", "path": "/a/1", "value": 9}]),
+            json!({"a": [1, 9, 2], "b": {"c/d": "x"}}),
+        );
+        check(
+            list(),
+            json!([{"op": "add", "path": "/a/-", "value": 9}]),
+            json!({"a": [1, 2, 9], "b": {"c/d": "x"}}),
+        );
+        check(list(), json!([{"op": "remove", "path": "/b/c~1d"}]), json!({"a": [1, 2], "b": {}}));
+        check(
+            list(),
+            json!([{"op": "replace", "path": "/b", "value": 1}]),
+            json!({"a": [1, 2], "b": 1}),
+        );
+        check(
+            list(),
+            json!([{"op": "move", "from": "/a/0", "path": "/c"}]),
+            json!({"a": [2], "b": {"c/d": "x"}, "c": 1}),
+        );
+        check(
+            list(),
+            json!([{"op": "copy", "from": "/a", "path": "/b/e"}]),
+            json!({"a": [1, 2], "b": {"c/d": "x", "e": [1, 2]}}),
+        );
+        check(list(), json!([{"op": "test", "path": "/a", "value": [1, 2]}]), list());
+        check(list(), json!([]), list());
+    }
+
+    #[test]
+    fn a_test_for_null_passes_where_there_is_nothing() {
+        check(json!({}), json!([{"op": "test", "path": "/x/y", "value": null}]), json!({}));
+    }
+
+    #[test]
+    fn what_does_not_apply_is_said_in_upstreams_words() {
+        check_error(
+            json!([{"op": "test", "path": "/a/b", "value": 1}]),
+            422,
+            "testing value /a/b failed: test failed",
+        );
+        check_error(
+            json!([{"op": "remove", "path": "/a/x"}]),
+            422,
+            "remove operation does not apply: doc is missing path: /a/x: missing value",
+        );
+        check_error(
+            json!([{"op": "replace", "path": "/a/x", "value": 1}]),
+            422,
+            "replace operation does not apply: doc is missing key: /a/x: missing value",
+        );
+        check_error(
+            json!([{"op": "add", "path": "/x/y", "value": 1}]),
+            422,
+            "add operation does not apply: doc is missing path: \"/x/y\": missing value",
+        );
+        check_error(
+            json!([{"op": "copy", "from": "/x", "path": "/y"}]),
+            422,
+            "copy operation does not apply: doc is missing path: /x: missing value",
+        );
+    }
+
+    #[test]
+    fn an_error_undoes_the_operations_before_it() {
+        check_error(
+            json!([{"op": "remove", "path": "/a"}, {"op": "test", "path": "/n", "value": 1}]),
+            422,
+            "testing value /n failed: test failed",
+        );
+    }
+
+    #[test]
+    fn what_is_no_patch_is_told() {
+        check_error(json!({}), 400, "error decoding patch: a JSON patch is a list of operations");
+        for odd in [
+            json!([1]),
+            json!([{"op": "take", "path": ""}]),
+            json!([{"op": "add", "path": "a", "value": 1}]),
+        ] {
+            let error = apply(&mut json!({}), &odd).unwrap_err();
+            assert_eq!(error.code(), 400, "{error}");
+        }
+    }
+
+    #[test]
+    fn more_operations_than_ten_thousand_are_too_many() {
+        let test = json!({"op": "test", "path": "/n", "value": null});
+        let mut document = json!({"n": null});
+        apply(&mut document, &Value::from(vec![test.clone(); OPERATIONS_MAX])).unwrap();
+        check_error(
+            Value::from(vec![test; OPERATIONS_MAX + 1]),
+            413,
+            "The allowed maximum operations in a JSON patch is 10000, got 10001",
+        );
+    }
+
+    #[test]
+    fn copies_of_copies_are_stopped_by_size_and_depth() {
+        let double = |n: usize| json!({"op": "copy", "from": "/a", "path": format!("/a/{n}")});
+        let wide = json!([{"op": "add", "path": "/a", "value": {"x": "y".repeat(100_000)}}]);
+        let mut document = json!({});
+        apply(&mut document, &wide).unwrap();
+        let error = apply(&mut document, &(0..10).map(double).collect()).unwrap_err();
+        assert!(matches!(error, JsonPatchError::TooMuchCopied(_)), "{error}");
+        let deeper = json!({"op": "copy", "from": "/a", "path": "/a/a"});
+        let error = apply(&mut json!({"a": {}}), &Value::from(vec![deeper; 5000])).unwrap_err();
+        assert!(matches!(error, JsonPatchError::TooDeep { .. }), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_patch_leaves_a_document_that_can_be_read_again(
+            operations in proptest::collection::vec(
+                ("add|copy|move|remove|replace|test", "(/[ab0-]){0,4}", "(/[ab0-]){0,3}"), 0..40,
+            ),
+        ) {
+            let operations = operations.into_iter().map(|(op, path, from)| {
+                json!({"op": op, "path": path, "from": from, "value": {"a": [{"b": 1}]}})
+            });
+            let mut document = json!({"a": {"b": [0, {}]}, "b": {}});
+            for operation in operations {
+                let _ = apply(&mut document, &json!([operation]));
+            }
+            prop_assert!(depth(&document) <= DEPTH_MAX);
+        }
+    }
 }
