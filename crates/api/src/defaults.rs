@@ -1,1 +1,125 @@
-//! Being written.
+//! What Kubernetes fills in where an object does not say: apply it after decoding, before validation.
+//!
+//! Only what follows from the object itself is here. What is allocated (addresses, ports) or comes
+//! from other objects (service account, priority, limit ranges) belongs to the API server.
+
+use serde_json::{Map, Value, json};
+
+use crate::{Gvk, meta};
+
+mod pod;
+mod probe;
+mod service;
+mod volume;
+mod workload;
+
+/// Fills in the defaults of a kind. Kinds without defaults, and what is not an object, stay as they are.
+pub fn apply(gvk: &Gvk, object: &mut Value) {
+    if !object.is_object() {
+        return;
+    }
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("", "Pod") => pod::apply(object),
+        ("", "PodTemplate") => in_object(object, "template", pod::apply_template),
+        ("", "Namespace") => namespace(object),
+        ("", "Node") => node(object),
+        ("", "Secret") => set(object, "type", "Opaque"),
+        ("", "Service") => service::apply(object),
+        ("apps", "Deployment") => workload::deployment(object),
+        ("apps", "ReplicaSet") => workload::replica_set(object),
+        ("autoscaling", "Scale") => fill(object, "spec", json!({})),
+        ("discovery.k8s.io", "EndpointSlice") => endpoint_slice(object),
+        ("networking.k8s.io", "IngressClass") => in_object(object, "spec", ingress_class),
+        ("authentication.k8s.io", "TokenRequest") => token_request(object),
+        _ => {}
+    }
+}
+
+fn namespace(object: &mut Value) {
+    let name = meta::name(object).to_owned();
+    if !name.is_empty() {
+        meta::set_label(object, "kubernetes.io/metadata.name", &name);
+    }
+    in_made(object, "spec", |spec| fill(spec, "finalizers", json!(["kubernetes"])));
+    in_made(object, "status", |status| set(status, "phase", "Active"));
+}
+
+fn node(object: &mut Value) {
+    in_object(object, "status", |status| {
+        let capacity = status.get("capacity").cloned();
+        if let Some(capacity) = capacity {
+            fill(status, "allocatable", capacity);
+        }
+    });
+}
+
+fn endpoint_slice(object: &mut Value) {
+    each(object, "ports", |port| {
+        fill(port, "name", json!(""));
+        set(port, "protocol", "TCP");
+    });
+}
+
+/// A reference to parameters is to a cluster's object unless it says otherwise.
+fn ingress_class(spec: &mut Value) {
+    in_object(spec, "parameters", |parameters| set(parameters, "scope", "Cluster"));
+}
+
+fn token_request(object: &mut Value) {
+    const ONE_HOUR: i64 = 60 * 60;
+    in_made(object, "spec", |spec| fill(spec, "expirationSeconds", json!(ONE_HOUR)));
+}
+
+fn fields(value: &mut Value) -> Option<&mut Map<String, Value>> {
+    value.as_object_mut()
+}
+
+/// Sets a field that is missing or null.
+fn fill(value: &mut Value, field: &str, default: Value) {
+    if let Some(fields) = fields(value) {
+        let slot = fields.entry(field).or_insert(Value::Null);
+        if slot.is_null() {
+            *slot = default;
+        }
+    }
+}
+
+/// Sets a text that is missing or empty: Go cannot tell these apart.
+fn set(value: &mut Value, field: &str, default: &str) {
+    if crate::read::is_empty(value, field) {
+        if let Some(fields) = fields(value) {
+            fields.insert(field.to_owned(), default.into());
+        }
+    }
+}
+
+/// Sets a number that is missing or zero: Go cannot tell these apart.
+fn set_number(value: &mut Value, field: &str, default: i64) {
+    if crate::read::is_empty(value, field) {
+        if let Some(fields) = fields(value) {
+            fields.insert(field.to_owned(), default.into());
+        }
+    }
+}
+
+/// Works on a field that is an object; does nothing where there is none.
+fn in_object(value: &mut Value, field: &str, work: impl FnOnce(&mut Value)) {
+    if let Some(inner) = value.get_mut(field).filter(|inner| inner.is_object()) {
+        work(inner);
+    }
+}
+
+/// Works on a field that is an object, made where it is missing.
+fn in_made(value: &mut Value, field: &str, work: impl FnOnce(&mut Value)) {
+    fill(value, field, json!({}));
+    in_object(value, field, work);
+}
+
+/// Works on every item of a list that is an object.
+fn each(value: &mut Value, field: &str, work: impl FnMut(&mut Value)) {
+    let items = value.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten();
+    items.filter(|item| item.is_object()).for_each(work);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Objects before and after, as `kubectl get -o yaml` shows them.
+
+use serde_json::{Value, json};
+
+use super::apply;
+
+#[track_caller]
+fn check(kind: &str, mut object: Value, expected: Value) {
+    apply(&kind.parse().unwrap(), &mut object);
+    assert_eq!(object, expected);
+    let once = object.clone();
+    apply(&kind.parse().unwrap(), &mut object);
+    assert_eq!(object, once, "applied twice");
+}
+
+#[test]
+fn a_small_pod_gets_everything() {
+    check(
+        "v1/Pod",
+        json!({"spec": {"containers": [{"name": "a", "image": "nginx",
+            "ports": [{"containerPort": 80}],
+            "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}},
+            "readinessProbe": {"httpGet": {"port": 80}}}]}}),
+        json!({
+            "spec": {
+                "containers": [{
+                    "name": "a", "image": "nginx", "imagePullPolicy": "Always",
+                    "ports": [{"containerPort": 80, "protocol": "TCP"}],
+                    "resources": {
+                        "limits": {"cpu": "1", "memory": "1Gi"},
+                        "requests": {"cpu": "500m", "memory": "1Gi"},
+                    },
+                    "readinessProbe": {
+                        "httpGet": {"port": 80, "path": "/", "scheme": "HTTP"},
+                        "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1,
+                        "failureThreshold": 3,
+                    },
+                    "terminationMessagePath": "/dev/termination-log",
+                    "terminationMessagePolicy": "File",
+                }],
+                "dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "securityContext": {},
+                "terminationGracePeriodSeconds": 30, "schedulerName": "default-scheduler",
+                "enableServiceLinks": true,
+            },
+            "status": {"phase": "Pending"},
+        }),
+    );
+}
+
+#[test]
+fn volumes_get_their_sources_defaults() {
+    let mut pod = json!({"spec": {"containers": [], "volumes": [
+        {"name": "a"},
+        {"name": "b", "configMap": {"name": "c"}},
+        {"name": "c", "hostPath": {"path": "/x"}},
+        {"name": "d", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+        {"name": "e", "secret": {"secretName": "s", "defaultMode": 256}},
+    ]}});
+    apply(&"v1/Pod".parse().unwrap(), &mut pod);
+    assert_eq!(
+        pod["spec"]["volumes"],
+        json!([
+            {"name": "a", "emptyDir": {}},
+            {"name": "b", "configMap": {"name": "c", "defaultMode": 420}},
+            {"name": "c", "hostPath": {"path": "/x", "type": ""}},
+            {"name": "d", "projected": {"defaultMode": 420, "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]}},
+            {"name": "e", "secret": {"secretName": "s", "defaultMode": 256}},
+        ])
+    );
+}
+
+#[test]
+fn a_deployment_rolls_by_quarters() {
+    check(
+        "apps/v1/Deployment",
+        json!({"spec": {"selector": {}, "template": {"spec": {"containers": [], "hostNetwork": false}}}}),
+        json!({"spec": {
+            "replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600,
+            "strategy": {"type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}},
+            "selector": {},
+            "template": {"spec": {"containers": [], "hostNetwork": false,
+                "dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "securityContext": {},
+                "terminationGracePeriodSeconds": 30, "schedulerName": "default-scheduler"}},
+        }}),
+    );
+}
+
+#[test]
+fn zero_replicas_stay_zero_and_recreate_has_no_rolling_update() {
+    let mut deployment =
+        json!({"spec": {"replicas": 0, "strategy": {"type": "Recreate"}, "template": {}}});
+    apply(&"apps/v1/Deployment".parse().unwrap(), &mut deployment);
+    assert_eq!(deployment["spec"]["replicas"], 0);
+    assert_eq!(deployment["spec"]["strategy"], json!({"type": "Recreate"}));
+}
+
+#[test]
+fn a_service_targets_its_own_port() {
+    check(
+        "v1/Service",
+        json!({"spec": {"ports": [{"port": 80}, {"port": 81, "targetPort": "web", "protocol": "UDP"}]}}),
+        json!({
+            "spec": {
+                "type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
+                "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+                "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"},
+                    {"port": 81, "targetPort": "web", "protocol": "UDP"}],
+            },
+            "status": {"loadBalancer": {}},
+        }),
+    );
+}
+
+#[test]
+fn a_headless_service_keeps_both_forms_of_its_address() {
+    let mut service = json!({"spec": {"clusterIP": "None"}});
+    apply(&"v1/Service".parse().unwrap(), &mut service);
+    assert_eq!(service["spec"]["clusterIPs"], json!(["None"]));
+}
+
+#[test]
+fn a_namespace_is_labelled_with_its_name() {
+    check(
+        "v1/Namespace",
+        json!({"metadata": {"name": "a"}}),
+        json!({
+            "metadata": {"name": "a", "labels": {"kubernetes.io/metadata.name": "a"}},
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        }),
+    );
+}
+
+#[test]
+fn small_kinds() {
+    check("v1/Secret", json!({"data": {}}), json!({"data": {}, "type": "Opaque"}));
+    check(
+        "discovery.k8s.io/v1/EndpointSlice",
+        json!({"ports": [{"port": 80}]}),
+        json!({"ports": [{"port": 80, "name": "", "protocol": "TCP"}]}),
+    );
+    check("v1/ConfigMap", json!({}), json!({}));
+}
+
+#[test]
+fn nonsense_is_left_to_validation() {
+    for object in [json!(null), json!([]), json!({"spec": 5}), json!({"spec": {"containers": [1]}})]
+    {
+        for kind in crate::schema::kinds() {
+            apply(&kind, &mut object.clone());
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Deployments and ReplicaSets. In apps/v1 neither labels nor the selector come from the template.
+
+use serde_json::{Value, json};
+
+use super::{fill, in_made, in_object, pod, set};
+use crate::read;
+
+pub(super) fn deployment(object: &mut Value) {
+    const REVISIONS: i64 = 10;
+    const PROGRESS_SECONDS: i64 = 600;
+    in_made(object, "spec", |spec| {
+        fill(spec, "replicas", json!(1));
+        fill(spec, "revisionHistoryLimit", json!(REVISIONS));
+        fill(spec, "progressDeadlineSeconds", json!(PROGRESS_SECONDS));
+        in_made(spec, "strategy", strategy);
+        in_object(spec, "template", pod::apply_template);
+    });
+}
+
+fn strategy(strategy: &mut Value) {
+    set(strategy, "type", "RollingUpdate");
+    if read::text(strategy, "type") == "RollingUpdate" {
+        in_made(strategy, "rollingUpdate", |update| {
+            fill(update, "maxUnavailable", json!("25%"));
+            fill(update, "maxSurge", json!("25%"));
+        });
+    }
+}
+
+pub(super) fn replica_set(object: &mut Value) {
+    in_made(object, "spec", |spec| {
+        fill(spec, "replicas", json!(1));
+        in_object(spec, "template", pod::apply_template);
+    });
+}
