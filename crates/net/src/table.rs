@@ -41,7 +41,7 @@ impl fmt::Display for Protocol {
 /// before an endpoint was removed goes on with it (UDP moves at once).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Names the service towards people who look at the rules; unique in a table per port and protocol.
+    /// Names the service in logs, and decides who has a port that two claim.
     pub name: String,
     /// The virtual address.
     pub address: Ipv4Addr,
