@@ -18,8 +18,10 @@ pub struct NodeConfig {
     pub network: net::Network,
     /// The addresses of pods, without the node's own.
     pub addresses: net::AddressPool,
+    /// The range of Service addresses; DNS answers their reverse names.
+    pub service_range: net::AddressRange,
     /// The table the DNS server answers from.
-    pub dns_table: net::dns::TableHandle,
+    pub dns_table: net::dns::Handle,
     /// Routes Ingresses.
     pub gateway: gateway::Gateway,
     /// The data directory: `pods/` and `logs/` below it are the node's.

@@ -3,7 +3,7 @@
 //! It is the kubelet, kube-proxy, ingress controller and DNS feeder of one box: an ordinary
 //! Kubernetes client on one side, the engines' plain tables and specs on the other. Every
 //! `translate` module is pure (objects in, plain tables out) and tested without root; its
-//! neighbours do the I/O. The way of a pod starts in [`pods`] and is walked in `pod/worker.rs`.
+//! neighbours do the I/O. The way of a pod starts in `pods.rs` and is walked in `pod/worker.rs`.
 
 pub mod config;
 
@@ -11,6 +11,7 @@ mod agent;
 mod cache;
 mod dns;
 mod events;
+mod garbage;
 mod ingress;
 mod kubelet_api;
 mod machine;

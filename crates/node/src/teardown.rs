@@ -18,7 +18,7 @@ pub enum TeardownError {
     Pods(#[source] container::Error),
     /// Links, routes, the nft table or sysctls were left.
     #[error("destroy the network of this instance")]
-    Network(#[source] net::Error),
+    Network(#[source] net::NetworkError),
     /// A memory-backed volume was left.
     #[error("remove {}", path.display())]
     Volumes {

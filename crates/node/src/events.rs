@@ -1,0 +1,194 @@
+//! Events about pods and the node: written in the background, equal ones counted together.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, EventSource, Node, ObjectReference, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kit::Tasks;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+/// Events that wait to be written; more are dropped, and that is logged.
+const QUEUE_LEN_MAX: usize = 1024;
+/// Series that are remembered for counting.
+const SERIES_LEN_MAX: usize = 1024;
+/// A series that was silent for so long is begun anew.
+const SERIES_AGE_MAX: Duration = Duration::from_secs(600);
+/// The longest message the API takes.
+const MESSAGE_LEN_MAX: usize = 1024;
+const COMPONENT: &str = "kubelet";
+
+/// Whether somebody should look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Level {
+    Normal,
+    Warning,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+struct Note {
+    about: ObjectReference,
+    level: Level,
+    reason: &'static str,
+    message: String,
+    at: Timestamp,
+}
+
+/// Takes notes; never waits, never fails its caller. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    queue: mpsc::Sender<Note>,
+}
+
+impl Recorder {
+    /// A recorder whose writer runs in `tasks`.
+    pub(crate) fn start(client: Client, host: String, tasks: &Tasks) -> Self {
+        let (queue, notes) = mpsc::channel(QUEUE_LEN_MAX);
+        let writer = Writer { client, host, series: HashMap::new() };
+        tasks.spawn_until_shutdown("node events", writer.run(notes));
+        Self { queue }
+    }
+
+    /// Notes something about a pod, or about the container of it that `field` names.
+    pub(crate) fn pod(
+        &self,
+        pod: &Pod,
+        field: Option<&str>,
+        level: Level,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        let meta = &pod.metadata;
+        let about = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+            field_path: field.map(|name| format!("spec.containers{{{name}}}")),
+        };
+        self.note(about, level, reason, message.into());
+    }
+
+    /// Notes something about the node.
+    pub(crate) fn node(&self, node: &Node, reason: &'static str, message: impl Into<String>) {
+        let about = ObjectReference {
+            kind: Some("Node".to_owned()),
+            name: node.metadata.name.clone(),
+            uid: node.metadata.uid.clone(),
+            ..ObjectReference::default()
+        };
+        self.note(about, Level::Normal, reason, message.into());
+    }
+
+    fn note(&self, about: ObjectReference, level: Level, reason: &'static str, message: String) {
+        let message = message.chars().take(MESSAGE_LEN_MAX).collect();
+        let note = Note { about, level, reason, message, at: Timestamp::now() };
+        if let Err(error) = self.queue.try_send(note) {
+            tracing::warn!(reason, %error, "event dropped");
+        }
+    }
+}
+
+/// What makes two notes one event.
+type Key = (Option<String>, Option<String>, Level, &'static str, String);
+
+struct Series {
+    name: String,
+    count: i32,
+    last: Timestamp,
+}
+
+struct Writer {
+    client: Client,
+    host: String,
+    series: HashMap<Key, Series>,
+}
+
+impl Writer {
+    async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
+        while let Some(note) = notes.recv().await {
+            let (reason, about) = (note.reason, note.about.name.clone());
+            if let Err(error) = self.write(note).await {
+                tracing::warn!(reason, ?about, %error, "event not written");
+            }
+        }
+    }
+
+    async fn write(&mut self, note: Note) -> kube::Result<()> {
+        self.forget(note.at);
+        let about = &note.about;
+        let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let events = Api::<Event>::namespaced(self.client.clone(), &namespace);
+        let key = (
+            about.uid.clone(),
+            about.field_path.clone(),
+            note.level,
+            note.reason,
+            note.message.clone(),
+        );
+        if let Some(series) = self.series.get_mut(&key) {
+            (series.count, series.last) = (series.count + 1, note.at);
+            let change = json!({"count": series.count, "lastTimestamp": Time(note.at)});
+            match events.patch(&series.name, &PatchParams::default(), &Patch::Merge(change)).await {
+                // It has expired meanwhile: write it anew.
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                done => return done.map(drop),
+            }
+        }
+        let event = self.event(&note, &namespace);
+        let name = event.metadata.name.clone().unwrap_or_default();
+        events.create(&PostParams::default(), &event).await?;
+        self.series.insert(key, Series { name, count: 1, last: note.at });
+        Ok(())
+    }
+
+    fn event(&self, note: &Note, namespace: &str) -> Event {
+        let about = note.about.name.as_deref().unwrap_or_default();
+        Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{about}.{:016x}", rand::random::<u64>())),
+                namespace: Some(namespace.to_owned()),
+                ..ObjectMeta::default()
+            },
+            involved_object: note.about.clone(),
+            reason: Some(note.reason.to_owned()),
+            message: Some(note.message.clone()),
+            type_: Some(note.level.word().to_owned()),
+            count: Some(1),
+            first_timestamp: Some(Time(note.at)),
+            last_timestamp: Some(Time(note.at)),
+            source: Some(EventSource {
+                component: Some(COMPONENT.to_owned()),
+                host: Some(self.host.clone()),
+            }),
+            reporting_component: Some(COMPONENT.to_owned()),
+            reporting_instance: Some(self.host.clone()),
+            ..Event::default()
+        }
+    }
+
+    /// Drops series that were silent long, and all of them when there are too many.
+    fn forget(&mut self, now: Timestamp) {
+        let age = |series: &Series| Duration::try_from(now.duration_since(series.last));
+        self.series.retain(|_, series| age(series).is_ok_and(|age| age < SERIES_AGE_MAX));
+        if self.series.len() >= SERIES_LEN_MAX {
+            self.series.clear();
+        }
+    }
+}

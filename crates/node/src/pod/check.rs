@@ -1,0 +1,421 @@
+//! One look at (or one word to) a container: HTTP, TCP, gRPC, exec. Used by probes and hooks.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use k8s_openapi::api::core::v1::{Container, GRPCAction, HTTPGetAction, LifecycleHandler, Probe};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// What of a program's output is shown when it fails.
+const OUTPUT_BYTES_MAX: u64 = 10 * 1024;
+/// What of an answer's body is shown when it is a failure.
+const BODY_CHARS_MAX: usize = 200;
+const USER_AGENT: &str = "kube-probe/1.36";
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Http { target: SocketAddr, path: String, headers: Vec<(String, String)> },
+    Tcp(SocketAddr),
+    Grpc { target: SocketAddr, service: String },
+    Exec(Vec<String>),
+    Sleep(Duration),
+}
+
+/// Why an action cannot be had from its object.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum ActionError {
+    #[error("port {0:?} is not a port of the container")]
+    Port(String),
+    #[error("host {0:?} is not an address")]
+    Host(String),
+    #[error("no action is given")]
+    Nothing,
+}
+
+impl Action {
+    pub(crate) fn of_probe(
+        probe: &Probe,
+        container: &Container,
+        address: IpAddr,
+    ) -> Result<Self, ActionError> {
+        if let Some(http) = &probe.http_get {
+            return http_action(http, container, address);
+        }
+        if let Some(tcp) = &probe.tcp_socket {
+            let host = host(tcp.host.as_deref(), address)?;
+            return Ok(Self::Tcp(SocketAddr::new(host, port(&tcp.port, container)?)));
+        }
+        if let Some(GRPCAction { port: number, service }) = &probe.grpc {
+            let number =
+                u16::try_from(*number).map_err(|_| ActionError::Port(number.to_string()))?;
+            let service = service.clone().unwrap_or_default();
+            return Ok(Self::Grpc { target: SocketAddr::new(address, number), service });
+        }
+        let exec = probe.exec.as_ref().and_then(|exec| exec.command.clone());
+        exec.map(Self::Exec).ok_or(ActionError::Nothing)
+    }
+
+    pub(crate) fn of_hook(
+        hook: &LifecycleHandler,
+        container: &Container,
+        address: IpAddr,
+    ) -> Result<Self, ActionError> {
+        if let Some(http) = &hook.http_get {
+            return http_action(http, container, address);
+        }
+        if let Some(sleep) = &hook.sleep {
+            let seconds = u64::try_from(sleep.seconds).unwrap_or(0);
+            return Ok(Self::Sleep(Duration::from_secs(seconds)));
+        }
+        if let Some(tcp) = &hook.tcp_socket {
+            let host = host(tcp.host.as_deref(), address)?;
+            return Ok(Self::Tcp(SocketAddr::new(host, port(&tcp.port, container)?)));
+        }
+        let exec = hook.exec.as_ref().and_then(|exec| exec.command.clone());
+        exec.map(Self::Exec).ok_or(ActionError::Nothing)
+    }
+}
+
+fn http_action(
+    http: &HTTPGetAction,
+    container: &Container,
+    address: IpAddr,
+) -> Result<Action, ActionError> {
+    let target =
+        SocketAddr::new(host(http.host.as_deref(), address)?, port(&http.port, container)?);
+    let path = http.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    let headers = http.http_headers.iter().flatten();
+    let headers = headers.map(|header| (header.name.clone(), header.value.clone())).collect();
+    Ok(Action::Http { target, path, headers })
+}
+
+fn host(given: Option<&str>, address: IpAddr) -> Result<IpAddr, ActionError> {
+    match given.filter(|host| !host.is_empty()) {
+        None => Ok(address),
+        Some("localhost") => Ok(IpAddr::from([127, 0, 0, 1])),
+        Some(host) => host.parse().map_err(|_| ActionError::Host(host.to_owned())),
+    }
+}
+
+/// A port by number, or by its name among the container's ports.
+fn port(port: &IntOrString, container: &Container) -> Result<u16, ActionError> {
+    let number = match port {
+        IntOrString::Int(number) => Some(*number),
+        IntOrString::String(name) => {
+            let mut ports = container.ports.iter().flatten();
+            let named = ports.find(|port| port.name.as_deref() == Some(name));
+            named.map(|port| port.container_port).or_else(|| name.parse().ok())
+        }
+    };
+    let text = || match port {
+        IntOrString::Int(number) => number.to_string(),
+        IntOrString::String(name) => name.clone(),
+    };
+    number.and_then(|number| u16::try_from(number).ok()).ok_or_else(|| ActionError::Port(text()))
+}
+
+/// Where an exec goes.
+pub(crate) struct Place<'a> {
+    pub pod: &'a container::Pod,
+    pub container: &'a str,
+}
+
+/// Does `action`, for at most `timeout`.
+///
+/// # Errors
+/// What is wrong, in words for an event.
+pub(crate) async fn run(
+    action: &Action,
+    place: Option<Place<'_>>,
+    timeout: Duration,
+) -> Result<(), String> {
+    let late = || format!("command timed out: {} timed out after {timeout:?}", label(action));
+    let work = async {
+        match action {
+            Action::Http { target, path, headers } => http_get(*target, path, headers).await,
+            Action::Tcp(target) => connect(*target).await.map(drop),
+            Action::Grpc { target, service } => grpc(*target, service).await,
+            Action::Sleep(time) => {
+                tokio::time::sleep(*time).await;
+                Ok(())
+            }
+            Action::Exec(args) => match place {
+                Some(place) => exec(place, args).await,
+                None => Err("the container is not running".to_owned()),
+            },
+        }
+    };
+    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn label(action: &Action) -> String {
+    match action {
+        Action::Http { target, path, .. } => format!("Get \"http://{target}{path}\""),
+        Action::Tcp(target) => format!("dial tcp {target}"),
+        Action::Grpc { target, .. } => format!("grpc health check of {target}"),
+        Action::Exec(args) => format!("{args:?}"),
+        Action::Sleep(_) => "sleep".to_owned(),
+    }
+}
+
+async fn connect(target: SocketAddr) -> Result<TcpStream, String> {
+    let dialed = TcpStream::connect(target).await;
+    dialed.map_err(|error| format!("dial tcp {target}: connect: {}", plain(&error)))
+}
+
+/// An I/O error without the number in brackets.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+async fn http_get(
+    target: SocketAddr,
+    path: &str,
+    headers: &[(String, String)],
+) -> Result<(), String> {
+    let failed = |what: String| format!("Get \"http://{target}{path}\": {what}");
+    let stream = connect(target).await.map_err(failed)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    let mut request = Request::get(path)
+        .header(http::header::HOST, target.to_string())
+        .header(http::header::USER_AGENT, USER_AGENT)
+        .header(http::header::ACCEPT, "*/*")
+        .header(http::header::CONNECTION, "close")
+        .body(Full::<Bytes>::default())
+        .map_err(|error| failed(error.to_string()))?;
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name).map_err(|error| failed(error.to_string()))?;
+        let value = HeaderValue::try_from(value).map_err(|error| failed(error.to_string()))?;
+        request.headers_mut().insert(name, value);
+    }
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(|e| failed(e.to_string()))?;
+        let status = response.status();
+        if (200..400).contains(&status.as_u16()) {
+            return Ok(());
+        }
+        let body = first_of(response.into_body()).await;
+        Err(format!("HTTP probe failed with statuscode: {}{body}", status.as_u16()))
+    };
+    drive(connection, exchange).await
+}
+
+/// The start of a body, for a message.
+async fn first_of(mut body: hyper::body::Incoming) -> String {
+    let Some(Ok(frame)) = body.frame().await else { return String::new() };
+    let text = frame.data_ref().map(|data| String::from_utf8_lossy(data).into_owned());
+    let text: String = text.unwrap_or_default().trim().chars().take(BODY_CHARS_MAX).collect();
+    if text.is_empty() { text } else { format!(" ({text})") }
+}
+
+/// Runs a connection for as long as `exchange` needs it.
+async fn drive<T>(
+    connection: impl Future<Output = hyper::Result<()>>,
+    exchange: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        biased;
+        done = &mut exchange => done,
+        ended = connection => match ended {
+            Ok(()) => exchange.await,
+            Err(error) => Err(error.to_string()),
+        },
+    }
+}
+
+/// grpc.health.v1.Health/Check by hand: one field in, one field out.
+async fn grpc(target: SocketAddr, service: &str) -> Result<(), String> {
+    let failed = |what: String| format!("service unhealthy: grpc {target}: {what}");
+    let stream = connect(target).await.map_err(failed)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+    let request = Request::post(format!("http://{target}/grpc.health.v1.Health/Check"))
+        .header(http::header::CONTENT_TYPE, "application/grpc")
+        .header(http::header::TE, "trailers")
+        .header(http::header::USER_AGENT, USER_AGENT)
+        .body(Full::new(health_request(service)))
+        .map_err(|error| failed(error.to_string()))?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(|e| failed(e.to_string()))?;
+        let headers = response.headers().clone();
+        let body = response.into_body().collect().await.map_err(|e| failed(e.to_string()))?;
+        let status = body.trailers().and_then(|trailers| trailers.get("grpc-status"));
+        let status = status.or_else(|| headers.get("grpc-status")).cloned();
+        if status.as_ref().is_none_or(|status| status != "0") {
+            return Err(failed(format!("status {status:?}")));
+        }
+        match serving_status(&body.to_bytes()) {
+            Some(1) => Ok(()),
+            other => Err(failed(format!("health status {other:?}"))),
+        }
+    };
+    drive(connection, exchange).await
+}
+
+/// A HealthCheckRequest in a gRPC frame.
+fn health_request(service: &str) -> Bytes {
+    let mut message = Vec::new();
+    if !service.is_empty() {
+        message.push(0x0a);
+        let mut len = service.len();
+        while len >= 0x80 {
+            message.push((len & 0x7f) as u8 | 0x80);
+            len >>= 7;
+        }
+        message.push(len as u8);
+        message.extend(service.as_bytes());
+    }
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+    frame.extend(message);
+    frame.into()
+}
+
+/// The status in a framed HealthCheckResponse; 0 when the field is not there.
+fn serving_status(frame: &[u8]) -> Option<u8> {
+    match frame.get(5..)? {
+        [] => Some(0),
+        [0x08, status, ..] => Some(*status),
+        _ => None,
+    }
+}
+
+async fn exec(place: Place<'_>, args: &[String]) -> Result<(), String> {
+    let spec = container::ExecSpec {
+        container: place.container.to_owned(),
+        args: args.to_vec(),
+        stdout: true,
+        stderr: true,
+        ..Default::default()
+    };
+    let mut exec = place.pod.exec(spec).await.map_err(|error| error.to_string())?;
+    let (stdout, stderr) = (exec.stdout.take(), exec.stderr.take());
+    let (out, err) = tokio::join!(read_some(stdout), read_some(stderr));
+    let status = exec.wait().await.map_err(|error| error.to_string())?;
+    if status.code == 0 {
+        return Ok(());
+    }
+    let output = format!("{out}{err}");
+    let output = output.trim();
+    let code = status.code;
+    Err(if output.is_empty() {
+        format!("command terminated with exit code {code}")
+    } else {
+        output.to_owned()
+    })
+}
+
+/// The start of an output; all of it is read, or the program would block.
+async fn read_some(reader: Option<container::StdioReader>) -> String {
+    let Some(reader) = reader else { return String::new() };
+    let mut start = Vec::new();
+    let mut limited = reader.take(OUTPUT_BYTES_MAX);
+    if limited.read_to_end(&mut start).await.is_ok() {
+        let mut rest = limited.into_inner();
+        // What does not fit into a message is dropped.
+        let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
+    }
+    String::from_utf8_lossy(&start).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    fn container() -> Container {
+        serde_json::from_value(
+            json!({"name": "c", "ports": [{"name": "http", "containerPort": 8080}]}),
+        )
+        .unwrap()
+    }
+
+    fn check(probe: Value, expected: Result<Action, ActionError>) {
+        let probe = serde_json::from_value(probe).unwrap();
+        let address = IpAddr::from([10, 42, 0, 9]);
+        assert_eq!(Action::of_probe(&probe, &container(), address), expected);
+    }
+
+    #[test]
+    fn actions_are_read_from_probes() {
+        let at = |port| SocketAddr::from(([10, 42, 0, 9], port));
+        let http =
+            |path: &str| Action::Http { target: at(8080), path: path.into(), headers: vec![] };
+        check(json!({"httpGet": {"port": "http", "path": "ready"}}), Ok(http("/ready")));
+        check(json!({"httpGet": {"port": 8080}}), Ok(http("/")));
+        check(json!({"tcpSocket": {"port": 9}}), Ok(Action::Tcp(at(9))));
+        check(
+            json!({"grpc": {"port": 9, "service": "a"}}),
+            Ok(Action::Grpc { target: at(9), service: "a".into() }),
+        );
+        check(json!({"exec": {"command": ["ls"]}}), Ok(Action::Exec(vec!["ls".into()])));
+    }
+
+    #[test]
+    fn a_port_that_is_not_there_is_named() {
+        check(json!({"httpGet": {"port": "admin"}}), Err(ActionError::Port("admin".into())));
+        check(json!({"tcpSocket": {"port": 70000}}), Err(ActionError::Port("70000".into())));
+        check(json!({}), Err(ActionError::Nothing));
+    }
+
+    async fn check_http(answer: &'static str, expected: Result<(), &str>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&head[..read]).into_owned()
+        });
+        let headers = vec![("Host".to_owned(), "shop.example".to_owned())];
+        let action = Action::Http { target, path: "/ready".into(), headers };
+        let found = run(&action, None, Duration::from_secs(5)).await;
+        assert_eq!(found.as_ref().copied().map_err(String::as_str), expected);
+        let head = server.await.unwrap().to_lowercase();
+        assert!(head.starts_with("get /ready http/1.1\r\n"), "{head}");
+        assert!(head.contains("host: shop.example\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn http_succeeds_from_200_to_399() {
+        check_http("HTTP/1.1 204 No Content\r\n\r\n", Ok(())).await;
+        check_http("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n", Ok(())).await;
+        let expected = Err("HTTP probe failed with statuscode: 503 (no)");
+        check_http("HTTP/1.1 503 X\r\ncontent-length: 2\r\n\r\nno", expected).await;
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_told_in_words() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        drop(listener);
+        let found = run(&Action::Tcp(target), None, Duration::from_secs(5)).await;
+        assert_eq!(found, Err(format!("dial tcp {target}: connect: connection refused")));
+    }
+
+    #[test]
+    fn health_messages_are_framed() {
+        assert_eq!(&health_request("")[..], [0, 0, 0, 0, 0]);
+        assert_eq!(&health_request("ab")[..], [0, 0, 0, 0, 4, 0x0a, 2, b'a', b'b']);
+        assert_eq!(serving_status(&[0, 0, 0, 0, 2, 8, 1]), Some(1));
+        assert_eq!(serving_status(&[0, 0, 0, 0, 0]), Some(0));
+        assert_eq!(serving_status(&[]), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! What a pod asks for that this node cannot do. Nothing is ignored in silence: the pod waits
+//! with a reason that names the field.
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
+use serde_json::Value;
+
+/// The volume kinds of `volumes.rs`.
+const VOLUMES: [&str; 6] =
+    ["emptyDir", "configMap", "secret", "projected", "downwardAPI", "hostPath"];
+/// The projected sources of `volumes.rs`.
+const PROJECTED: [&str; 4] = ["configMap", "secret", "downwardAPI", "serviceAccountToken"];
+
+/// The paths of the fields of `pod` that are not supported, with their values where that helps.
+pub(crate) fn fields(pod: &Pod) -> Vec<String> {
+    let mut found = Vec::new();
+    let Some(spec) = &pod.spec else { return found };
+    pod_fields(spec, &mut found);
+    for (index, volume) in spec.volumes.iter().flatten().enumerate() {
+        volume_fields(&format!("spec.volumes[{index}]"), volume, &mut found);
+    }
+    for (index, container) in spec.init_containers.iter().flatten().enumerate() {
+        container_fields(&format!("spec.initContainers[{index}]"), container, &mut found);
+    }
+    for (index, container) in spec.containers.iter().enumerate() {
+        container_fields(&format!("spec.containers[{index}]"), container, &mut found);
+    }
+    found
+}
+
+fn pod_fields(spec: &PodSpec, found: &mut Vec<String>) {
+    let mut note = |present: bool, field: &str| {
+        if present {
+            found.push(format!("spec.{field}"));
+        }
+    };
+    note(spec.runtime_class_name.is_some(), "runtimeClassName");
+    note(spec.host_users == Some(false), "hostUsers: false");
+    note(spec.resource_claims.is_some(), "resourceClaims");
+    note(spec.resources.is_some(), "resources");
+    note(spec.os.as_ref().is_some_and(|os| os.name != "linux"), "os.name");
+    if let Some(security) = &spec.security_context {
+        note(
+            localhost(security.seccomp_profile.as_ref().map(|p| &*p.type_)),
+            "securityContext.seccompProfile: Localhost",
+        );
+        note(
+            localhost(security.app_armor_profile.as_ref().map(|p| &*p.type_)),
+            "securityContext.appArmorProfile: Localhost",
+        );
+        note(security.windows_options.is_some(), "securityContext.windowsOptions");
+    }
+}
+
+fn localhost(kind: Option<&str>) -> bool {
+    kind == Some("Localhost")
+}
+
+fn volume_fields(path: &str, volume: &Volume, found: &mut Vec<String>) {
+    for kind in keys(volume).into_iter().filter(|key| key != "name") {
+        if !VOLUMES.contains(&kind.as_str()) {
+            found.push(format!("{path}.{kind}"));
+        }
+    }
+    let medium = volume.empty_dir.as_ref().and_then(|empty| empty.medium.as_deref());
+    if let Some(medium) = medium.filter(|medium| !matches!(*medium, "" | "Memory")) {
+        found.push(format!("{path}.emptyDir.medium: {medium}"));
+    }
+    let kind = volume.host_path.as_ref().and_then(|host| host.type_.as_deref());
+    if let Some(kind) = kind.filter(|kind| matches!(*kind, "CharDevice" | "BlockDevice")) {
+        found.push(format!("{path}.hostPath.type: {kind}"));
+    }
+    let sources = volume.projected.iter().filter_map(|projected| projected.sources.as_ref());
+    for (index, source) in sources.flatten().enumerate() {
+        for kind in keys(source) {
+            if !PROJECTED.contains(&kind.as_str()) {
+                found.push(format!("{path}.projected.sources[{index}].{kind}"));
+            }
+        }
+    }
+}
+
+fn container_fields(path: &str, container: &Container, found: &mut Vec<String>) {
+    let mut note = |present: bool, field: &str| {
+        if present {
+            found.push(format!("{path}.{field}"));
+        }
+    };
+    note(container.volume_devices.is_some(), "volumeDevices");
+    note(container.restart_policy_rules.is_some(), "restartPolicyRules");
+    let resources = container.resources.as_ref();
+    note(resources.is_some_and(|r| r.claims.is_some()), "resources.claims");
+    let limits = resources.and_then(|r| r.limits.as_ref()).into_iter().flatten();
+    for (name, _) in limits.filter(|(name, _)| name.starts_with("hugepages-")) {
+        note(true, &format!("resources.limits.{name}"));
+    }
+    if let Some(security) = &container.security_context {
+        note(
+            localhost(security.seccomp_profile.as_ref().map(|p| &*p.type_)),
+            "securityContext.seccompProfile: Localhost",
+        );
+        note(
+            localhost(security.app_armor_profile.as_ref().map(|p| &*p.type_)),
+            "securityContext.appArmorProfile: Localhost",
+        );
+        note(security.windows_options.is_some(), "securityContext.windowsOptions");
+    }
+    for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
+        let strict = mount.recursive_read_only.as_deref() == Some("Enabled");
+        note(strict, &format!("volumeMounts[{index}].recursiveReadOnly: Enabled"));
+    }
+    for (index, env) in container.env.iter().flatten().enumerate() {
+        let file = env.value_from.as_ref().is_some_and(|from| from.file_key_ref.is_some());
+        note(file, &format!("env[{index}].valueFrom.fileKeyRef"));
+    }
+}
+
+/// The names of the fields that are set.
+fn keys(object: &impl serde::Serialize) -> Vec<String> {
+    match serde_json::to_value(object) {
+        Ok(Value::Object(map)) => map.into_iter().map(|(key, _)| key).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(mut spec: Value, expected: &[&str]) {
+        if spec.get("containers").is_none() {
+            spec["containers"] = json!([]);
+        }
+        let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
+        assert_eq!(fields(&pod), expected);
+    }
+
+    #[test]
+    fn a_common_pod_is_supported() {
+        check(
+            json!({"containers": [{"name": "c", "resources": {"limits": {"cpu": "1"}},
+                "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}],
+                "volumes": [{"name": "a", "emptyDir": {"medium": "Memory"}},
+                    {"name": "b", "hostPath": {"path": "/x", "type": "Directory"}},
+                    {"name": "c", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn volume_kinds_are_named() {
+        check(
+            json!({"volumes": [{"name": "a", "persistentVolumeClaim": {"claimName": "x"}},
+                {"name": "b", "emptyDir": {"medium": "HugePages"}},
+                {"name": "c", "projected": {"sources": [{"clusterTrustBundle": {"path": "p"}}]}}]}),
+            &[
+                "spec.volumes[0].persistentVolumeClaim",
+                "spec.volumes[1].emptyDir.medium: HugePages",
+                "spec.volumes[2].projected.sources[0].clusterTrustBundle",
+            ],
+        );
+    }
+
+    #[test]
+    fn fields_of_pod_and_containers_are_named() {
+        check(
+            json!({"runtimeClassName": "gvisor", "hostUsers": false,
+                "containers": [{"name": "c", "volumeDevices": [],
+                    "resources": {"limits": {"hugepages-2Mi": "4Mi"}},
+                    "securityContext": {"seccompProfile": {"type": "Localhost"}}}]}),
+            &[
+                "spec.runtimeClassName",
+                "spec.hostUsers: false",
+                "spec.containers[0].volumeDevices",
+                "spec.containers[0].resources.limits.hugepages-2Mi",
+                "spec.containers[0].securityContext.seccompProfile: Localhost",
+            ],
+        );
+    }
+}

@@ -1,0 +1,339 @@
+//! The worker of one pod: looks at what is, decides, acts, reports; again at every change.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use container::Found;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::plan::{Plan, Step, plan};
+use super::probe::Kind;
+use super::probing::{Probes, Report};
+use super::restart::{after, until};
+use super::sandbox::{Retry, Sandbox};
+use super::state::{self, Slot, Waiting};
+use super::status::Outcome;
+use super::supply::Tokens;
+use super::unsupported;
+use crate::events::Level;
+use crate::pods::{Live, Update};
+use crate::shared::{Shared, lock};
+
+/// Reports of probes that wait for the worker.
+const REPORTS_LEN_MAX: usize = 32;
+
+/// One pod's worker.
+pub(crate) struct Worker {
+    pub shared: Arc<Shared>,
+    /// The newest object known: an event's, or what a status patch answered.
+    pub pod: Arc<Pod>,
+    pub uid: String,
+    pub slots: Vec<Slot>,
+    pub sandbox: Option<Sandbox>,
+    /// Kept after it has been given back: a finished pod's status still shows it.
+    pub address: Option<Ipv4Addr>,
+    pub address_held: bool,
+    pub initialized: bool,
+    pub start_time: Timestamp,
+    pub outcome: Option<Outcome>,
+    pub terminating: bool,
+    pub probes: HashMap<String, Probes>,
+    pub reports: mpsc::Sender<Report>,
+    /// Hooks and endings of single containers; they stop with the worker.
+    pub jobs: JoinSet<()>,
+    pub tokens: Tokens,
+    /// When a failed start of the sandbox is tried again.
+    pub retry: Retry,
+    /// When a failed status write is tried again.
+    pub status_retry: Option<Timestamp>,
+    pub updates: watch::Receiver<Update>,
+    pub live: Arc<Mutex<Live>>,
+    wake: Arc<Notify>,
+    reported: mpsc::Receiver<Report>,
+    unsupported: Vec<String>,
+    /// Volumes are to be brought up to date.
+    stale: bool,
+}
+
+/// What a step leads to.
+pub(crate) enum Next {
+    /// Wait for something to happen, or for this instant.
+    Wait(Option<Timestamp>),
+    /// The pod is gone, here and in the API.
+    Over,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        pod: Arc<Pod>,
+        updates: watch::Receiver<Update>,
+        wake: Arc<Notify>,
+        live: Arc<Mutex<Live>>,
+    ) -> Self {
+        let now = Timestamp::now();
+        let status = pod.status.clone().unwrap_or_default();
+        let (reports, reported) = mpsc::channel(REPORTS_LEN_MAX);
+        Self {
+            uid: pod.metadata.uid.clone().unwrap_or_default(),
+            slots: state::slots(&pod, now),
+            sandbox: None,
+            address: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
+            address_held: false,
+            initialized: false,
+            start_time: status.start_time.map_or(now, |time| time.0),
+            outcome: match status.phase.as_deref() {
+                Some(phase @ ("Succeeded" | "Failed")) => Some(Outcome {
+                    succeeded: phase == "Succeeded",
+                    reason: status.reason,
+                    message: status.message,
+                }),
+                _ => None,
+            },
+            terminating: false,
+            probes: HashMap::new(),
+            reports,
+            jobs: JoinSet::new(),
+            tokens: Tokens::default(),
+            retry: Retry::default(),
+            status_retry: None,
+            updates,
+            live,
+            wake,
+            reported,
+            unsupported: unsupported::fields(&pod),
+            stale: true,
+            shared,
+            pod,
+        }
+    }
+
+    /// Lives until the pod is gone.
+    pub(crate) async fn run(mut self, found: Option<Found>) {
+        self.adopt(found).await;
+        while let Next::Wait(wake) = self.step().await {
+            self.wait(wake).await;
+        }
+        self.shared.registry.remove(&self.uid);
+    }
+
+    async fn step(&mut self) -> Next {
+        let update = self.updates.borrow_and_update().clone();
+        match update {
+            Update::Gone => return self.vanish().await,
+            Update::Present(pod) => self.take(pod),
+        }
+        if self.pod.metadata.deletion_timestamp.is_some() {
+            return self.terminate().await;
+        }
+        self.observe().await;
+        let mut wake = None;
+        if self.outcome.is_some() {
+            // Over before this server started, or its end was interrupted.
+            self.tear_down().await;
+        } else if let Some(outcome) = self.past_deadline() {
+            let message = outcome.message.clone().unwrap_or_default();
+            self.note(None, Level::Normal, "DeadlineExceeded", message);
+            self.finish(outcome).await;
+        } else {
+            wake = self.advance().await;
+        }
+        self.write_status().await;
+        self.show();
+        Next::Wait(self.earliest(wake))
+    }
+
+    /// Takes a newer object over; one older than what a patch answered is not.
+    fn take(&mut self, pod: Arc<Pod>) {
+        let version = |pod: &Pod| {
+            pod.metadata.resource_version.as_ref().and_then(|version| version.parse::<u64>().ok())
+        };
+        if version(&pod) < version(&self.pod) {
+            return;
+        }
+        let shown = |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+        self.stale |= shown(&pod) != shown(&self.pod);
+        self.pod = pod;
+    }
+
+    /// Takes all steps that are due; says when the next is.
+    async fn advance(&mut self) -> Option<Timestamp> {
+        if !self.unsupported.is_empty() {
+            self.refuse();
+            return None;
+        }
+        let mut acted = false;
+        loop {
+            let now = Timestamp::now();
+            match plan(&self.slots, &mut self.initialized, now) {
+                Plan::Finished { succeeded } => {
+                    self.finish(Outcome { succeeded, reason: None, message: None }).await;
+                    return None;
+                }
+                Plan::Go { steps, wake } if steps.is_empty() => {
+                    if acted {
+                        self.observe().await;
+                    }
+                    self.refresh().await;
+                    return wake;
+                }
+                Plan::Go { steps, .. } => {
+                    if self.retry.not_before.is_some_and(|at| at > now) {
+                        return self.retry.not_before;
+                    }
+                    if self.sandbox.is_none() && !self.start_sandbox().await {
+                        return self.retry.not_before;
+                    }
+                    self.act(&steps).await;
+                    acted = true;
+                }
+            }
+        }
+    }
+
+    async fn act(&mut self, steps: &[Step]) {
+        for step in steps {
+            match *step {
+                Step::Create(index) => self.create(index).await,
+                Step::Start(index) => self.start(index).await,
+            }
+        }
+    }
+
+    /// Tells which fields stand in the way; the pod waits for ever.
+    fn refuse(&mut self) {
+        let message = format!("not supported by this node: {}", self.unsupported.join(", "));
+        if self.slots.iter().any(|slot| slot.problem.is_none()) {
+            self.note(None, Level::Warning, "UnsupportedField", message.clone());
+        }
+        for slot in &mut self.slots {
+            slot.problem = Some(Waiting { reason: "UnsupportedField", message: message.clone() });
+        }
+    }
+
+    /// Brings the volumes up to date when something they show has changed.
+    async fn refresh(&mut self) {
+        if self.sandbox.is_none() || !(self.stale || self.tokens.due(Timestamp::now())) {
+            return;
+        }
+        self.stale = false;
+        if let Err(error) = self.supply_volumes().await {
+            self.note(None, Level::Warning, "FailedMount", error.to_string());
+        }
+    }
+
+    fn past_deadline(&self) -> Option<Outcome> {
+        let at = self.deadline()?;
+        (at <= Timestamp::now()).then(|| Outcome {
+            succeeded: false,
+            reason: Some("DeadlineExceeded".to_owned()),
+            message: Some(
+                "Pod was active on the node longer than the specified deadline".to_owned(),
+            ),
+        })
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        let seconds = self.pod.spec.as_ref()?.active_deadline_seconds?;
+        self.start_time.checked_add(SignedDuration::from_secs(seconds)).ok()
+    }
+
+    fn earliest(&self, wake: Option<Timestamp>) -> Option<Timestamp> {
+        let deadline = self.deadline().filter(|_| self.outcome.is_none());
+        let tokens = self.tokens.refresh_at().filter(|_| self.sandbox.is_some());
+        [wake, deadline, tokens, self.status_retry].into_iter().flatten().min()
+    }
+
+    async fn wait(&mut self, wake: Option<Timestamp>) {
+        let sleep = async {
+            match wake {
+                Some(at) => tokio::time::sleep(until(Timestamp::now(), at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // The sender lives as long as this worker is registered.
+            _ = self.updates.changed() => {}
+            () = self.wake.notified() => self.configuration_changed(),
+            gone = Sandbox::exit(&mut self.sandbox) => if gone { self.sandbox_lost().await },
+            Some(report) = self.reported.recv() => self.probed(report),
+            Some(_) = self.jobs.join_next() => {}
+            () = sleep => {}
+        }
+    }
+
+    /// A ConfigMap or Secret changed: what failed for its sake is tried again at once.
+    fn configuration_changed(&mut self) {
+        self.stale = true;
+        self.retry = Retry::default();
+        for slot in &mut self.slots {
+            let waits =
+                slot.problem.as_ref().is_some_and(|p| p.reason == "CreateContainerConfigError");
+            if waits {
+                slot.not_before = None;
+            }
+        }
+    }
+
+    /// Takes what a probe of an attempt says.
+    fn probed(&mut self, report: Report) {
+        let current = |slot: &&Slot| {
+            slot.name == report.container
+                && slot.attempt == Some(report.attempt)
+                && slot.is_running()
+                && !slot.ending
+        };
+        let Some(index) = self.slots.iter().position(|slot| current(&slot)) else { return };
+        if !report.message.is_empty() {
+            let message = format!("{} probe failed: {}", report.kind.word(), report.message);
+            self.note(Some(&report.container), Level::Warning, "Unhealthy", message);
+        }
+        match (report.kind, report.verdict) {
+            (Kind::Startup, Some(true)) => self.started(index),
+            (Kind::Readiness, Some(ready)) => self.slots[index].ready = ready,
+            (Kind::Startup | Kind::Liveness, Some(false)) => {
+                let word = report.kind.word().to_lowercase();
+                self.restart(index, &format!("failed {word} probe, will be restarted"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows the outside what runs.
+    pub(crate) fn show(&self) {
+        let mut live = lock(&self.live);
+        live.pod = self.sandbox.as_ref().map(|sandbox| sandbox.pod.clone());
+        live.containers = (self.slots.iter())
+            .filter_map(|slot| Some((slot.name.clone(), (slot.attempt?, slot.is_running()))))
+            .collect();
+    }
+
+    /// Records an event about the pod or one container of it.
+    pub(crate) fn note(
+        &self,
+        container: Option<&str>,
+        level: Level,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.shared.recorder.pod(&self.pod, container, level, reason, message);
+    }
+
+    /// Lets the slot wait for `wait` with a problem; says whether that is news.
+    pub(crate) fn hold(
+        &mut self,
+        index: usize,
+        reason: &'static str,
+        message: &str,
+        wait: std::time::Duration,
+    ) -> bool {
+        let slot = &mut self.slots[index];
+        let problem = Waiting { reason, message: message.to_owned() };
+        slot.not_before = Some(after(Timestamp::now(), wait));
+        slot.problem.replace(problem.clone()) != Some(problem)
+    }
+}
