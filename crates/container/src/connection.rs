@@ -51,11 +51,8 @@ impl FrameReader {
         FrameReader { buffer: Vec::new(), descriptors: Vec::new() }
     }
 
-    /// The next message, with the descriptors that came so far; `None` at the end.
-    pub(crate) async fn next(
-        &mut self,
-        stream: &UnixStream,
-    ) -> io::Result<Option<(Message, Vec<OwnedFd>)>> {
+    /// The next message; `None` at the end.
+    pub(crate) async fn next(&mut self, stream: &UnixStream) -> io::Result<Option<Message>> {
         loop {
             let length = frame_length(&self.buffer).map_err(|length| {
                 io::Error::new(ErrorKind::InvalidData, format!("a frame of {length} bytes"))
@@ -64,12 +61,18 @@ impl FrameReader {
                 let end = HEADER_BYTES + length;
                 let message = serde_json::from_slice(&self.buffer[HEADER_BYTES..end])?;
                 self.buffer.drain(..end);
-                return Ok(Some((message, std::mem::take(&mut self.descriptors))));
+                return Ok(Some(message));
             }
             if stream.async_io(Interest::READABLE, || self.receive(stream)).await? == 0 {
                 return Ok(None);
             }
         }
+    }
+
+    /// The descriptors that came so far. They come with their frame's first byte or before it:
+    /// the kernel glues them to bytes that were sent earlier and not yet read.
+    fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
     }
 
     fn receive(&mut self, stream: &UnixStream) -> io::Result<usize> {
@@ -122,10 +125,8 @@ pub(crate) async fn call_alone(
         }
         loop {
             match reader.next(&stream).await? {
-                Some((Message::Reply { sequence: 1, result }, descriptors)) => {
-                    return Ok((stream, reader, result, descriptors));
-                }
-                Some((Message::Reply { result: result @ Err(_), .. }, descriptors)) => {
+                Some(Message::Reply { sequence, result }) if sequence == 1 || result.is_err() => {
+                    let descriptors = reader.take_descriptors();
                     return Ok((stream, reader, result, descriptors));
                 }
                 Some(_) => {}
@@ -295,7 +296,7 @@ impl Drop for Connection {
 
 async fn listen(stream: &UnixStream, shared: &Shared) -> io::Result<()> {
     let mut reader = FrameReader::new();
-    while let Some((message, _)) = reader.next(stream).await? {
+    while let Some(message) = reader.next(stream).await? {
         let mut pending = shared.lock();
         match message {
             Message::Reply { sequence, result } => {

@@ -96,7 +96,7 @@ impl Exec {
     pub async fn wait(&mut self) -> Result<ExitStatus, Error> {
         while self.status.is_none() {
             match self.reader.next(&self.stream).await {
-                Ok(Some((Message::Ended(status), _))) => self.status = Some(status),
+                Ok(Some(Message::Ended(status))) => self.status = Some(status),
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => return Err(Error::ShimGone(self.pod.clone())),
             }

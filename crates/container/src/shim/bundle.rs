@@ -313,8 +313,8 @@ mod tests {
             let namespaces = linux.namespaces().clone().unwrap();
             namespaces.iter().map(|ns| format!("{} {:?}", ns.typ(), ns.path())).collect()
         };
-        assert_eq!(kinds(PidNamespace::Own), ["mount None", "cgroup None", "pid None"]);
-        assert_eq!(kinds(PidNamespace::Host), ["mount None", "cgroup None"]);
+        assert_eq!(kinds(PidNamespace::Own), ["mnt None", "cgroup None", "pid None"]);
+        assert_eq!(kinds(PidNamespace::Host), ["mnt None", "cgroup None"]);
         let shared = kinds(PidNamespace::Shared("/proc/7/ns/pid".into()));
         assert_eq!(shared[2], "pid Some(\"/proc/7/ns/pid\")");
     }

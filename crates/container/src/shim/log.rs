@@ -44,17 +44,30 @@ impl Log {
         Ok(())
     }
 
-    /// Appends formatted lines, in a fresh file if they do not fit in this one.
-    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let length = lines.len() as u64;
-        let bound = self.spec.max_bytes;
-        if bound > 0 && self.size > 0 && self.size + length > bound {
-            self.rotate()?;
+    /// Appends formatted lines, going on in a fresh file where this one is full.
+    pub(super) fn append(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            let mut end = fitting(lines, self.room());
+            if end == 0 && self.size > 0 {
+                self.rotate()?;
+                end = fitting(lines, self.room());
+            }
+            // A single line over the bound has a file of its own.
+            let end = if end == 0 { first_line(lines) } else { end };
+            let Some(file) = &mut self.file else { return Ok(()) };
+            file.write_all(&lines[..end])?;
+            self.size += end as u64;
+            lines = &lines[end..];
         }
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(lines)?;
-        self.size += length;
         Ok(())
+    }
+
+    /// How many bytes still fit into the file.
+    fn room(&self) -> usize {
+        match self.spec.max_bytes {
+            0 => usize::MAX,
+            bound => usize::try_from(bound.saturating_sub(self.size)).unwrap_or(usize::MAX),
+        }
     }
 
     /// `x.log` becomes `x.log.1`, that `x.log.2`, and so on; the oldest falls off.
@@ -73,6 +86,18 @@ impl Log {
         }
         self.reopen()
     }
+}
+
+/// The length of as many whole lines as fit.
+fn fitting(lines: &[u8], room: usize) -> usize {
+    if lines.len() <= room {
+        return lines.len();
+    }
+    lines[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+fn first_line(lines: &[u8]) -> usize {
+    lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1)
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {
@@ -248,6 +273,18 @@ mod tests {
         assert_eq!(read(&numbered(&path, 1)), "line 3\n");
         assert_eq!(read(&numbered(&path, 2)), "line 2\n");
         assert!(!numbered(&path, 3).exists());
+    }
+
+    #[test]
+    fn many_lines_at_once_are_spread_over_files() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("0.log");
+        let spec = LogSpec { path: path.clone(), max_bytes: 10, max_files: 9 };
+        let mut log = Log::open(spec).unwrap();
+        log.append(b"1\n2\nfour\nfive5\nmore than ten\nlast\n").unwrap();
+        let read = |number| fs::read_to_string(numbered(&path, number)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "last\n");
+        assert_eq!([read(1), read(2), read(3)], ["more than ten\n", "five5\n", "1\n2\nfour\n"]);
     }
 
     #[test]

@@ -16,9 +16,7 @@ use libcontainer::workload::{
 };
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask,
-};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
 use super::{capabilities, seccomp};
 
@@ -126,13 +124,31 @@ fn lower(errno: Errno) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-/// The shim blocks all signals, and Rust ignores SIGPIPE; programs expect neither.
+/// The shim blocks all signals, Rust ignores SIGPIPE, and whoever started the server may have
+/// ignored more (nohup does); programs expect neither.
 fn reset_signals() -> nix::Result<()> {
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default action runs no code of ours.
-    unsafe { sigaction(Signal::SIGPIPE, &default) }?;
+    // The kernel's own structure, all zero: the default action. The C library's call would leave
+    // out the signals that it keeps for itself.
+    let default = [0u64; 4];
+    for number in 1..=LAST_SIGNAL {
+        // SAFETY: the structure is as long as any architecture's, and outlives the call; the
+        // default action runs no code of ours. SIGKILL and SIGSTOP are refused, as they may be.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                std::ptr::null::<u64>(),
+                SIGNAL_SET_BYTES,
+            )
+        };
+    }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
+
+/// The kernel's highest signal, and the size of its signal sets.
+const LAST_SIGNAL: libc::c_int = 64;
+const SIGNAL_SET_BYTES: usize = 8;
 
 /// Changes into a directory of the container, making it if need be.
 fn enter(cwd: &Path) -> io::Result<()> {

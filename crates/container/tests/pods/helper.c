@@ -67,14 +67,15 @@ int main(int count, char **args) {
         puts("ate it all");
     } else if (!strcmp(what, "orphans")) {
         /* Children whose children outlive them: these fall to the namespace's first process. */
-        for (int i = 0; i < atoi(first); i++)
-            if (fork() == 0) {
+        for (int i = 0; i < atoi(first); i++) {
+            pid_t child = fork();
+            if (child == 0) {
                 if (fork() == 0)
                     sleep(1000);
                 _exit(0);
             }
-        while (wait(NULL) > 0)
-            ;
+            waitpid(child, NULL, 0);
+        }
         puts("orphaned");
         sleep(1000);
     } else if (!strcmp(what, "cat")) {
