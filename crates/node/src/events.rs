@@ -192,3 +192,50 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::extract::State;
+    use axum::http::Request;
+    use std::sync::{Arc, Mutex};
+
+    type Seen = Arc<Mutex<Vec<(String, serde_json::Value)>>>;
+
+    /// An API that keeps what it is sent and answers with an empty Event.
+    fn api(seen: Seen) -> Client {
+        async fn keep(State(seen): State<Seen>, request: Request<axum::body::Body>) -> String {
+            let method = request.method().to_string();
+            let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+            seen.lock().unwrap().push((method, serde_json::from_slice(&body).unwrap()));
+            json!({"apiVersion": "v1", "kind": "Event", "metadata": {}, "involvedObject": {}})
+                .to_string()
+        }
+        Client::new(axum::Router::new().fallback(keep).with_state(seen), "default")
+    }
+
+    #[tokio::test]
+    async fn equal_events_are_counted_and_others_written() {
+        let seen = Seen::default();
+        let tasks = Tasks::new();
+        let recorder = Recorder::start(api(seen.clone()), "box".into(), &tasks);
+        let pod: Pod = serde_json::from_value(
+            json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u1"}}),
+        )
+        .unwrap();
+        for reason in ["BackOff", "BackOff", "Failed"] {
+            recorder.pod(&pod, Some("main"), Level::Warning, reason, "no image");
+        }
+        let bound = tokio::time::Instant::now() + Duration::from_secs(10);
+        while seen.lock().unwrap().len() < 3 && tokio::time::Instant::now() < bound {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let seen = seen.lock().unwrap();
+        let methods: Vec<&str> = seen.iter().map(|(method, _)| method.as_str()).collect();
+        assert_eq!(methods, ["POST", "PATCH", "POST"]);
+        assert_eq!(seen[0].1["involvedObject"]["fieldPath"], "spec.containers{main}");
+        assert_eq!(seen[0].1["source"], json!({"component": "kubelet", "host": "box"}));
+        assert_eq!(seen[1].1["count"], 2);
+        assert_eq!(seen[2].1["reason"], "Failed");
+    }
+}

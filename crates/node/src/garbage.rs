@@ -96,7 +96,7 @@ pub(crate) async fn stop_orphan(shared: &Shared, uid: &str, found: Found) {
         if let Err(error) = shared.network.detach(uid).await {
             tracing::warn!(pod = uid, %error, "link of a pod without an object not removed");
         }
-        if let Some(address) = address {
+        if let Some(address) = address.filter(|address| *address != shared.node_address) {
             shared.addresses().release(address);
         }
     }

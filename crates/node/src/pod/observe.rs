@@ -29,7 +29,7 @@ impl Worker {
             Some(Found::Running(pod)) => {
                 if let Some(address) = pod.labels().get("address").and_then(|a| a.parse().ok()) {
                     // Reserved when it was found, before any new pod could take it.
-                    (self.address, self.address_held) = (Some(address), true);
+                    (self.address, self.address_held) = (Some(address), !self.host_network());
                 }
                 self.sandbox = Some(Sandbox::new(pod));
                 self.observe().await;

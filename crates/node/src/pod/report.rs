@@ -36,7 +36,10 @@ impl Worker {
         let name = self.pod.metadata.name.clone().unwrap_or_default();
         let params = PatchParams::default();
         match self.api().patch_status(&name, &params, &Patch::Strategic(body)).await {
-            Ok(pod) => self.pod = Arc::new(pod),
+            Ok(mut pod) => {
+                pod.metadata.managed_fields = None;
+                self.pod = Arc::new(pod);
+            }
             // Gone, or another pod of the same name: the watch will tell.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             Err(error) => {

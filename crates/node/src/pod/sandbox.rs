@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use container::{ContainerExit, Exits, Found};
+use container::{ContainerExit, Exits, Found, PodRecord};
 use jiff::Timestamp;
 
 use super::restart::after;
 use super::spec;
-use super::volumes::apply::MountError;
+use super::supply::SupplyError;
 use super::worker::Worker;
 use crate::events::Level;
 
@@ -39,11 +39,14 @@ impl Retry {
     }
 }
 
+/// A pod that did not stop, however often it was told to.
+struct StillRunning;
+
 /// Why a pod could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SandboxError {
     #[error(transparent)]
-    Volumes(#[from] MountError),
+    Supply(#[from] SupplyError),
     #[error("{0}")]
     Address(#[from] net::PoolError),
     #[error("start the pod: {0}")]
@@ -82,12 +85,13 @@ impl Worker {
         match self.try_start().await {
             Ok(()) => {
                 self.retry = Retry::default();
+                self.supplied();
                 self.show();
                 true
             }
             Err(error) => {
                 let reason = match &error {
-                    SandboxError::Volumes(_) => "FailedMount",
+                    SandboxError::Supply(_) => "FailedMount",
                     _ => "FailedCreatePodSandBox",
                 };
                 self.note(None, Level::Warning, reason, error.to_string());
@@ -175,15 +179,14 @@ impl Worker {
     pub(crate) async fn tear_down(&mut self) -> bool {
         self.probes.clear();
         self.jobs.abort_all();
-        if let Some(sandbox) = &self.sandbox
-            && !self.stop_shim(sandbox.pod.clone()).await
-        {
-            return false;
-        }
-        if self.sandbox.take().is_some() {
+        if let Some(sandbox) = &self.sandbox {
+            match self.stop_shim(sandbox.pod.clone()).await {
+                Ok(record) => self.take_record(record.as_ref()),
+                Err(StillRunning) => return false,
+            }
+            self.sandbox = None;
             self.detach().await;
         }
-        self.lose_containers();
         if let Some(address) = self.address.filter(|_| std::mem::take(&mut self.address_held)) {
             self.shared.addresses().release(address);
         }
@@ -191,17 +194,19 @@ impl Worker {
         true
     }
 
-    async fn stop_shim(&self, pod: container::Pod) -> bool {
+    /// What is left of the pod; nothing when its shim had gone before.
+    async fn stop_shim(&self, pod: container::Pod) -> Result<Option<PodRecord>, StillRunning> {
         for attempt in 1..=STOP_TRIES_MAX {
             match pod.clone().stop().await {
-                Ok(_) | Err(container::Error::ShimGone(_)) => return true,
+                Ok(record) => return Ok(Some(record)),
+                Err(container::Error::ShimGone(_)) => return Ok(None),
                 Err(error) => {
                     tracing::warn!(pod = self.uid, attempt, %error, "pod not stopped; trying again");
                     tokio::time::sleep(STOP_WAIT * attempt).await;
                 }
             }
         }
-        false
+        Err(StillRunning)
     }
 
     async fn detach(&self) {

@@ -40,6 +40,15 @@ struct Held {
     refresh_at: Timestamp,
 }
 
+/// Why a pod has not got what it needs.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SupplyError {
+    #[error("read the ConfigMaps and Secrets of the pod: {0}")]
+    Sources(#[from] kube::Error),
+    #[error(transparent)]
+    Volumes(#[from] MountError),
+}
+
 impl Tokens {
     /// When the first of them is to be replaced.
     pub(crate) fn refresh_at(&self) -> Option<Timestamp> {
@@ -90,15 +99,8 @@ impl Worker {
     }
 
     /// Makes the volumes, or brings their files up to date.
-    pub(crate) async fn supply_volumes(&mut self) -> Result<(), MountError> {
-        let spread = |error: kube::Error| MountError {
-            volume: "*".to_owned(),
-            source: VolumeError::Token {
-                account: "objects of the pod".to_owned(),
-                source: Box::new(error),
-            },
-        };
-        let sources = self.sources().await.map_err(spread)?;
+    pub(crate) async fn supply_volumes(&mut self) -> Result<(), SupplyError> {
+        let sources = self.sources().await?;
         self.supply_tokens().await?;
         let pod = self.pod.clone();
         let paths = self.shared.paths.clone();
@@ -113,7 +115,8 @@ impl Worker {
                 tokens: &tokens,
             })
         });
-        applied.await.expect("making volumes does not panic")
+        applied.await.expect("making volumes does not panic")?;
+        Ok(())
     }
 
     /// Asks for the tokens that are missing or old.

@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, Preconditions};
 use tokio::sync::watch;
 
 use super::restart::after;
-use super::state::Role;
+use super::state::{Now, Role};
 use super::status::Outcome;
 use super::worker::{Next, Worker};
 use crate::events::Level;
@@ -43,6 +43,7 @@ impl Worker {
         if !self.tear_down().await {
             return again();
         }
+        self.conclude();
         self.write_status().await;
         if !self.delete().await {
             return again();
@@ -67,6 +68,19 @@ impl Worker {
         self.outcome = Some(outcome);
         // What fails here is tried again with the next step.
         self.tear_down().await;
+    }
+
+    /// A pod whose containers were ended is over like one whose containers ended by themselves.
+    fn conclude(&mut self) {
+        let mut ends =
+            self.slots.iter().filter(|slot| slot.role == Role::Main).map(|slot| match &slot.now {
+                Now::Ended(end) => Some(end.exit_code == 0),
+                _ => None,
+            });
+        let succeeded = ends.try_fold(true, |all, end| Some(all && end?));
+        if let (None, Some(succeeded)) = (&self.outcome, succeeded) {
+            self.outcome = Some(Outcome { succeeded, reason: None, message: None });
+        }
     }
 
     /// The grace period of the deletion.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use container::Found;
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +26,8 @@ use crate::shared::{Shared, lock};
 
 /// Reports of probes that wait for the worker.
 const REPORTS_LEN_MAX: usize = 32;
+/// The wait after volumes could not be brought up to date.
+const SUPPLY_RETRY: Duration = Duration::from_secs(10);
 
 /// One pod's worker.
 pub(crate) struct Worker {
@@ -55,8 +58,9 @@ pub(crate) struct Worker {
     wake: Arc<Notify>,
     reported: mpsc::Receiver<Report>,
     unsupported: Vec<String>,
-    /// Volumes are to be brought up to date.
+    /// Volumes are to be brought up to date, not before `supply_at`.
     stale: bool,
+    supply_at: Option<Timestamp>,
 }
 
 /// What a step leads to.
@@ -107,6 +111,7 @@ impl Worker {
             reported,
             unsupported: unsupported::fields(&pod),
             stale: true,
+            supply_at: None,
             shared,
             pod,
         }
@@ -154,6 +159,14 @@ impl Worker {
         };
         if version(&pod) < version(&self.pod) {
             return;
+        }
+        let debuggers = |pod: &Pod| {
+            let spec = pod.spec.as_ref();
+            spec.and_then(|spec| spec.ephemeral_containers.as_ref()).map_or(0, Vec::len)
+        };
+        if debuggers(&pod) > debuggers(&self.pod) {
+            let message = "not supported by this node: spec.ephemeralContainers";
+            self.note(None, Level::Warning, "UnsupportedField", message);
         }
         let shown = |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
         self.stale |= shown(&pod) != shown(&self.pod);
@@ -217,13 +230,24 @@ impl Worker {
 
     /// Brings the volumes up to date when something they show has changed.
     async fn refresh(&mut self) {
-        if self.sandbox.is_none() || !(self.stale || self.tokens.due(Timestamp::now())) {
+        let now = Timestamp::now();
+        let due = self.stale || self.tokens.due(now);
+        if self.sandbox.is_none() || !due || self.supply_at.is_some_and(|at| at > now) {
             return;
         }
-        self.stale = false;
-        if let Err(error) = self.supply_volumes().await {
-            self.note(None, Level::Warning, "FailedMount", error.to_string());
+        match self.supply_volumes().await {
+            Ok(()) => self.supplied(),
+            Err(error) => {
+                self.note(None, Level::Warning, "FailedMount", error.to_string());
+                self.stale = true;
+                self.supply_at = Some(after(now, SUPPLY_RETRY));
+            }
         }
+    }
+
+    /// Volumes are as they should be.
+    pub(crate) fn supplied(&mut self) {
+        (self.stale, self.supply_at) = (false, None);
     }
 
     fn past_deadline(&self) -> Option<Outcome> {
@@ -244,7 +268,8 @@ impl Worker {
 
     fn earliest(&self, wake: Option<Timestamp>) -> Option<Timestamp> {
         let deadline = self.deadline().filter(|_| self.outcome.is_none());
-        let tokens = self.tokens.refresh_at().filter(|_| self.sandbox.is_some());
+        let tokens = self.supply_at.or(self.tokens.refresh_at());
+        let tokens = tokens.filter(|_| self.sandbox.is_some());
         [wake, deadline, tokens, self.status_retry].into_iter().flatten().min()
     }
 
@@ -268,7 +293,7 @@ impl Worker {
 
     /// A ConfigMap or Secret changed: what failed for its sake is tried again at once.
     fn configuration_changed(&mut self) {
-        self.stale = true;
+        (self.stale, self.supply_at) = (true, None);
         self.retry = Retry::default();
         for slot in &mut self.slots {
             let waits =
@@ -307,6 +332,9 @@ impl Worker {
     pub(crate) fn show(&self) {
         let mut live = lock(&self.live);
         live.pod = self.sandbox.as_ref().map(|sandbox| sandbox.pod.clone());
+        live.images.extend(
+            self.slots.iter().filter_map(|slot| slot.image_id.parse::<image::Digest>().ok()),
+        );
         live.containers = (self.slots.iter())
             .filter_map(|slot| Some((slot.name.clone(), (slot.attempt?, slot.is_running()))))
             .collect();
@@ -329,7 +357,7 @@ impl Worker {
         index: usize,
         reason: &'static str,
         message: &str,
-        wait: std::time::Duration,
+        wait: Duration,
     ) -> bool {
         let slot = &mut self.slots[index];
         let problem = Waiting { reason, message: message.to_owned() };
