@@ -71,6 +71,16 @@ pub enum ApplyError {
     Conflicts(Conflicts),
 }
 
+impl ApplyError {
+    /// The HTTP status.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::BadRequest(_) | Self::Typed { .. } => 400,
+            Self::Conflicts(_) => 409,
+        }
+    }
+}
+
 /// Server-side apply of `config` over `live` (`None`: it does not exist yet). Gives the object
 /// to store, managedFields included; it equals `live` where nothing changed. Defaulting,
 /// validation and all that a create or update does besides are the caller's.
@@ -81,6 +91,7 @@ pub fn apply(
     force: bool,
 ) -> Result<Value, ApplyError> {
     check_config(write, config)?;
+    let config = &without_null_identity(config);
     let mut object = live.cloned().unwrap_or_else(|| json!({}));
     let stored = detach(&mut object);
     let mut managed = managed::decode(stored.as_ref())
@@ -119,6 +130,12 @@ pub fn update(write: &Write<'_>, live: Option<&Value>, new: &mut Value) {
     attach(new, &managed, before);
 }
 
+/// Can these `metadata.managedFields` be read? The error is for a `metadata.managedFields:
+/// Invalid value` of a request that sets them.
+pub fn check_managed_fields(managed_fields: &Value) -> Result<(), String> {
+    managed::decode(Some(managed_fields)).map(drop)
+}
+
 /// The entries that a request wants, or those of the object where it wants none that can be read.
 fn edited(wanted: Option<&Value>, before: Option<&Value>) -> Managed {
     let reset = match wanted.and_then(Value::as_array).map(Vec::as_slice) {
@@ -150,6 +167,17 @@ fn check_config(write: &Write<'_>, config: &Value) -> Result<(), ApplyError> {
     let text = |name: &str| metadata(name).and_then(Value::as_str).unwrap_or_default();
     let object = format!("{}/{}; {}", text("namespace"), text("name"), write.gvk);
     Err(ApplyError::Typed { object, errors })
+}
+
+/// The configuration without the nulls that Go programs print for what the server sets
+/// (`creationTimestamp: null`): they do not mean to unset it.
+fn without_null_identity(config: &Value) -> Value {
+    let mut config = config.clone();
+    if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
+        let of_server = |name: &str| ownership::UNOWNED_METADATA.contains(&name);
+        metadata.retain(|name, value| !(value.is_null() && of_server(name)));
+    }
+    config
 }
 
 /// Applies; where kubectl meets conflicts that its own client-side apply made, it takes over.

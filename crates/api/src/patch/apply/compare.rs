@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::path::{PathElement, Scalar};
+use super::path::{PathElement, compare};
 use super::set::FieldSet;
 use super::shape::{self, Node};
 use crate::Quantity;
@@ -151,7 +151,7 @@ impl Comparison {
 
 /// Do both mean the same, though they may be written otherwise (`1` and `1.0`, `1` and `1000m`)?
 pub(super) fn same(schema: Option<&TypeSchema>, left: &Value, right: &Value) -> bool {
-    if Scalar(left.clone()) == Scalar(right.clone()) {
+    if compare(left, right).is_eq() {
         return true;
     }
     let quantities = schema.is_some_and(|schema| schema.shape == Shape::Quantity);

@@ -6,6 +6,7 @@ use super::Write;
 use super::compare::Comparison;
 use super::conflict::Conflicts;
 use super::managed::{self, Entry, Identity, Managed, Operation};
+use super::path::PathElement;
 use super::set::FieldSet;
 use crate::schema::Shape;
 
@@ -108,22 +109,25 @@ pub(super) fn stamp(write: &Write<'_>, managed: &mut Managed, before: &Managed, 
     }
 }
 
-/// Identity and bookkeeping: never anybody's.
+/// What of the metadata is identity or bookkeeping: never anybody's.
+pub(super) const UNOWNED_METADATA: [&str; 9] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+];
+
 fn unowned() -> FieldSet {
-    FieldSet::of_fields(&[
-        &["apiVersion"],
-        &["kind"],
-        &["metadata"],
-        &["metadata", "name"],
-        &["metadata", "namespace"],
-        &["metadata", "creationTimestamp"],
-        &["metadata", "selfLink"],
-        &["metadata", "uid"],
-        &["metadata", "clusterName"],
-        &["metadata", "generation"],
-        &["metadata", "managedFields"],
-        &["metadata", "resourceVersion"],
-    ])
+    let mut set = FieldSet::of_fields(&[&["apiVersion"], &["kind"], &["metadata"]]);
+    for name in UNOWNED_METADATA {
+        set.insert(&[PathElement::field("metadata"), PathElement::field(name)]);
+    }
+    set
 }
 
 /// What this write cannot change, whatever it says: a built-in object's status through the

@@ -136,7 +136,8 @@ impl PartialEq for Scalar {
 
 impl Eq for Scalar {}
 
-fn compare(left: &Value, right: &Value) -> Ordering {
+/// The order of [`Scalar`].
+pub(super) fn compare(left: &Value, right: &Value) -> Ordering {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => compare_numbers(left, right),
         (Value::String(left), Value::String(right)) => left.cmp(right),

@@ -265,6 +265,25 @@ fn null_in_a_configuration_is_not_stored() {
 }
 
 #[test]
+fn what_go_programs_print_for_nothing_changes_nothing() {
+    let fields = || json!({"spec": {"strategy": {}, "template": {"spec": {}}}, "status": {}});
+    let mut object = Object::deployment();
+    object.apply("me", fields());
+    object.live.as_mut().unwrap()["metadata"]["creationTimestamp"] = json!("2026-11-20T10:01:00Z");
+    let before = object.live.clone();
+    let mut config = object.config(fields());
+    config["metadata"]["creationTimestamp"] = Value::Null;
+    let write = Write {
+        schema: &object.schema,
+        gvk: &object.gvk,
+        manager: "me",
+        subresource: "",
+        now: "2026-11-20T11:00:00Z",
+    };
+    assert_eq!(super::apply(&write, before.as_ref(), &config, false).ok(), before);
+}
+
+#[test]
 fn the_time_moves_only_when_something_changes() {
     let mut object = Object::deployment();
     object.apply("me", json!({"spec": {"replicas": 1}}));

@@ -103,4 +103,73 @@ proptest! {
             prop_assert!(entry.set.difference(&there).is_empty());
         }
     }
+
+    #[test]
+    fn no_object_and_no_configuration_makes_a_write_panic(
+        live in hostile(),
+        config in hostile(),
+        managed in hostile(),
+        force in any::<bool>(),
+    ) {
+        let object = Object::deployment();
+        let write = Write {
+            schema: &object.schema,
+            gvk: &object.gvk,
+            manager: "kubectl",
+            subresource: "",
+            now: "2026-11-20T10:00:00Z",
+        };
+        let dressed = |value: Value| if value.is_object() { object.config(value) } else { value };
+        let mut before = dressed(live);
+        if let Some(Value::Object(metadata)) = before.pointer_mut("/metadata") {
+            metadata.insert("managedFields".to_owned(), managed);
+        }
+        let mut config = dressed(config);
+        if let Ok(applied) = super::apply(&write, Some(&before), &config, force) {
+            let again = super::apply(&write, Some(&applied), &config, force);
+            prop_assert_eq!(again, Ok(applied));
+        }
+        super::update(&write, Some(&before), &mut config);
+        super::update(&write, None, &mut config);
+    }
+}
+
+/// JSON that has the names of a Deployment in all the wrong places.
+fn hostile() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        Just("metadata"),
+        Just("labels"),
+        Just("annotations"),
+        Just("finalizers"),
+        Just("managedFields"),
+        Just("kubectl.kubernetes.io/last-applied-configuration"),
+        Just("spec"),
+        Just("replicas"),
+        Just("template"),
+        Just("containers"),
+        Just("ports"),
+        Just("containerPort"),
+        Just("name"),
+        Just("f:spec"),
+        Just("operation"),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!({})),
+        Just(json!([])),
+        (0..3).prop_map(Value::from),
+        Just(json!(0.5)),
+        Just(json!("a")),
+        Just(json!("{\"apiVersion\": \"apps/v1\"}")),
+        Just(json!([{"name": "a"}, {"name": "a", "image": "i"}])),
+        Just(json!({"spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}})),
+    ];
+    leaf.prop_recursive(6, 48, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((name.clone(), inner), 0..5).prop_map(|fields| {
+                fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+            }),
+        ]
+    })
 }
