@@ -58,8 +58,8 @@ impl Layout {
         self.root.child(name)
     }
 
-    /// Mount point and kind of what a container should see under `/sys/fs/cgroup`: one entry
-    /// per v1 hierarchy worth showing, none in v2, where one mount does it.
+    /// Mount points of the v1 hierarchies that a container should see under `/sys/fs/cgroup`;
+    /// none in v2, where one mount does it.
     pub(crate) fn shown(&self) -> Vec<PathBuf> {
         let shown = ["memory", "cpu", "cpuacct", "cpuset", "pids"];
         let is_shown = |directory: &&Directory| {

@@ -38,8 +38,8 @@ pub(super) struct Surroundings<'a> {
     pub root: &'a Path,
     /// The container's cgroup, from the hierarchy's root.
     pub cgroup: PathBuf,
-    /// The v1 hierarchies to show, as mount point and directory; none in v2.
-    pub hierarchies: Vec<(PathBuf, PathBuf)>,
+    /// Where the container's v1 groups are mounted together; `None` in v2.
+    pub hierarchies: Option<PathBuf>,
     /// The pod's shared memory.
     pub shared_memory: PathBuf,
     pub pid_namespace: PidNamespace,
@@ -163,7 +163,7 @@ fn mounts(
         mount("/dev/mqueue", "mqueue", "mqueue", &kernel)?,
         mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access])?,
     ];
-    mounts.extend(cgroup_mounts(around, access)?);
+    mounts.push(cgroup_mount(around, container.security.privileged)?);
     // The container's own mounts win over the default ones of the same place.
     mounts.retain(|have| container.mounts.iter().all(|own| own.target != *have.destination()));
     for own in &container.mounts {
@@ -175,21 +175,20 @@ fn mounts(
 const TERMINALS: &[&str] =
     &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
 
-/// libcontainer's own v1 mounts would let a container write its limits; so each hierarchy is
-/// bound here, read-only.
-fn cgroup_mounts(around: &Surroundings<'_>, access: &str) -> Result<Vec<Mount>, OciSpecError> {
-    let options = ["nosuid", "noexec", "nodev", access];
-    if around.hierarchies.is_empty() {
-        return Ok(vec![mount("/sys/fs/cgroup", "cgroup", "cgroup", &options)?]);
+/// libcontainer's own v1 mounts would let a container write its limits, and take their time; so
+/// what the shim has mounted together is bound, read-only throughout.
+fn cgroup_mount(around: &Surroundings<'_>, privileged: bool) -> Result<Mount, OciSpecError> {
+    let access = if privileged { ["rw", "rw"] } else { ["ro", "rro"] };
+    match &around.hierarchies {
+        None => {
+            let options = ["nosuid", "noexec", "nodev", access[0]];
+            mount("/sys/fs/cgroup", "cgroup", "cgroup", &options)
+        }
+        Some(tree) => {
+            let options = ["rbind", "nosuid", "noexec", "nodev", access[1]];
+            mount("/sys/fs/cgroup", "bind", &tree.to_string_lossy(), &options)
+        }
     }
-    let top = ["nosuid", "noexec", "nodev", "mode=755", "size=64k"];
-    let mut mounts = vec![mount("/sys/fs/cgroup", "tmpfs", "tmpfs", &top)?];
-    for (point, directory) in &around.hierarchies {
-        let source = directory.to_string_lossy();
-        let options = ["bind", "nosuid", "noexec", "nodev", access];
-        mounts.push(mount(&point.to_string_lossy(), "bind", &source, &options)?);
-    }
-    Ok(mounts)
 }
 
 fn own_mount(own: &crate::spec::Mount) -> Result<Mount, OciSpecError> {
@@ -233,7 +232,7 @@ mod tests {
         Surroundings {
             root: Path::new("/run/root"),
             cgroup: "/sampan/pod/a".into(),
-            hierarchies: Vec::new(),
+            hierarchies: None,
             shared_memory: "/run/shm".into(),
             pid_namespace,
             devices: Vec::new(),

@@ -1,13 +1,11 @@
 //! What clients ask for, one call after the other.
 
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 
 use super::container::Container;
 use super::event_loop::Shim;
-use super::rootfs;
 use crate::protocol::{Answer, Call, Message, Refusal, Request, VERSION};
-use crate::record::{remove_tree, write_json};
+use crate::record::write_json;
 use crate::state::{ContainerState, PodRecord, Stats};
 
 impl Shim {
@@ -94,23 +92,18 @@ impl Shim {
 
     /// Kills what runs of a container and takes it away.
     fn remove(&mut self, id: &str) -> Result<(), Refusal> {
-        let container = self.container(id)?;
-        let (group, root) = (container.group.clone(), container.root.clone());
-        let id: Rc<str> = id.into();
+        let group = self.container(id)?.group.clone();
         let fail = |error: std::io::Error| Refusal::Failed(format!("remove {id}: {error}"));
         if !group.kill().map_err(fail)? {
             return Err(Refusal::Failed(format!("processes of {id} outlive SIGKILL")));
         }
-        let gone = |shim: &Shim| shim.containers.get(&*id).is_none_or(Container::has_exited);
+        let gone = |shim: &Shim| shim.containers.get(id).is_none_or(Container::has_exited);
         if !self.reap_until(gone) {
             return Err(Refusal::Failed(format!("the first process of {id} outlives SIGKILL")));
         }
-        self.containers.remove(&*id);
-        rootfs::unmount(&root).map_err(fail)?;
-        remove_tree(&self.directory.libcontainer().join(&*id)).map_err(fail)?;
-        remove_tree(&self.directory.container(&id)).map_err(fail)?;
-        // Slow in v1: done when nobody waits.
-        self.trash.push(group);
+        self.containers.remove(id);
+        // Taking its mounts and cgroups away is slow in the kernel: done when nobody waits.
+        self.trash.push(id.to_owned());
         Ok(())
     }
 

@@ -37,8 +37,8 @@ pub(super) struct Shim {
     pub clients: BTreeMap<u32, Client>,
     /// The init process of a pid namespace that all containers share.
     pub namespace_init: Option<i32>,
-    /// Groups of removed containers, to be removed when there is time.
-    pub trash: Vec<Group>,
+    /// Removed containers whose remains are still to be taken away.
+    pub trash: Vec<String>,
     signals: SignalFd,
     listener: UnixListener,
     next_client: u32,
@@ -191,13 +191,10 @@ impl Shim {
         let _ = poll(&mut [watch(self.signals.as_raw_fd(), libc::POLLIN)], milliseconds);
     }
 
-    /// Removes the groups of containers that were removed.
+    /// Takes away what is left of removed containers.
     pub(super) fn empty_trash(&mut self) {
-        for group in std::mem::take(&mut self.trash) {
-            if let Err(error) = group.remove() {
-                // The pod's own removal tries again.
-                self.complain(&format!("remove a cgroup: {error}"));
-            }
+        for id in std::mem::take(&mut self.trash) {
+            self.discard(&id);
         }
     }
 

@@ -1,14 +1,16 @@
-//! A container's root file system: an overlay, mounted in the shim's own mount namespace.
+//! What a container's mounts are made of: its overlay, and its v1 cgroups put together. All of it
+//! is in the shim's own mount namespace, and ends with it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use crate::record::{make_private, remove_tree};
 use crate::spec::RootFs;
 
 /// mount(2) takes one page of options; longer ones go one by one through fsconfig(2).
@@ -24,15 +26,53 @@ pub(super) fn mount_overlay(rootfs: &RootFs, target: &Path) -> Result<(), String
     if let Some(path) = parts.map(|path| path.as_path()).find(missing) {
         return Err(format!("no directory {}", path.display()));
     }
-    let options = options(rootfs);
-    let mounted = if options.len() < OPTIONS_BYTES_MAX {
-        let flags = MsFlags::empty();
-        mount(Some("overlay"), target, Some("overlay"), flags, Some(options.as_slice()))
-            .map_err(io::Error::from)
-    } else {
-        mount_piecewise(rootfs, target)
-    };
-    mounted.map_err(|error| format!("overlay on {}: {error}", target.display()))
+    let fail = |error: io::Error| format!("overlay on {}: {error}", target.display());
+    forget_volatile(&rootfs.work).map_err(fail)?;
+    match attempt(rootfs, target, true) {
+        // Linux before 5.10 does not know the option.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            attempt(rootfs, target, false).map_err(fail)
+        }
+        result => result.map_err(fail),
+    }
+}
+
+/// A volatile overlay leaves all syncing out: unmounting any other one first writes the whole file
+/// system of its upper layer to disk, which can take a second, for files that nobody will read.
+fn attempt(rootfs: &RootFs, target: &Path, volatile: bool) -> io::Result<()> {
+    let mut options = options(rootfs);
+    if options.len() > OPTIONS_BYTES_MAX {
+        return mount_piecewise(rootfs, target, volatile);
+    }
+    if volatile {
+        options.extend_from_slice(b",volatile");
+    }
+    let kind = Some("overlay");
+    mount(kind, target, kind, MsFlags::empty(), Some(options.as_slice()))?;
+    Ok(())
+}
+
+/// Overlay refuses directories that were once part of a volatile mount, lest somebody trusts
+/// them after a crash of the machine. Nobody here does: a container's layer ends with it.
+fn forget_volatile(work: &Path) -> io::Result<()> {
+    remove_tree(&work.join("work/incompat/volatile"))
+}
+
+/// Mounts directories together under `tree`, each by the name of its hierarchy's mount point.
+pub(super) fn mount_together<'a>(
+    tree: &Path,
+    parts: impl Iterator<Item = (&'a PathBuf, PathBuf)>,
+) -> io::Result<()> {
+    make_private(tree)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("tmpfs"), tree, Some("tmpfs"), flags, Some("mode=755,size=64k"))?;
+    for (hierarchy, directory) in parts {
+        let target = tree.join(hierarchy.file_name().unwrap_or_default());
+        std::fs::create_dir(&target)?;
+        let none = None::<&str>;
+        mount(Some(&directory), &target, none, MsFlags::MS_BIND, none)?;
+    }
+    Ok(())
 }
 
 /// Takes the mount away from this namespace; whoever still uses it keeps it.
@@ -69,16 +109,19 @@ fn escape(path: &Path, options: &mut Vec<u8>) {
 }
 
 /// For many layers: the newer mount calls, one layer at a time (Linux 6.7 and later).
-fn mount_piecewise(rootfs: &RootFs, target: &Path) -> io::Result<()> {
+fn mount_piecewise(rootfs: &RootFs, target: &Path, volatile: bool) -> io::Result<()> {
     // SAFETY: fsopen reads a string that outlives the call.
     let context = unsafe { libc::syscall(libc::SYS_fsopen, c"overlay".as_ptr(), 1) };
     let context = owned(context)?;
     let layers = rootfs.lower.iter().map(|path| (c"lowerdir+", path));
     let others = [(c"upperdir", &rootfs.upper), (c"workdir", &rootfs.work)];
     for (key, path) in layers.chain(others) {
-        configure(&context, SET_STRING, Some((key, path)))?;
+        configure(&context, SET_STRING, Some(key), Some(path))?;
     }
-    configure(&context, CREATE, None)?;
+    if volatile {
+        configure(&context, SET_FLAG, Some(c"volatile"), None)?;
+    }
+    configure(&context, CREATE, None, None)?;
     // SAFETY: fsmount takes numbers only.
     let mounted = unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), 1, 0) };
     let mounted = owned(mounted)?;
@@ -97,6 +140,7 @@ fn mount_piecewise(rootfs: &RootFs, target: &Path) -> io::Result<()> {
     if moved == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+const SET_FLAG: libc::c_uint = 0;
 const SET_STRING: libc::c_uint = 1;
 const CREATE: libc::c_uint = 6;
 const MOVE_FROM_DESCRIPTOR: libc::c_uint = 4;
@@ -104,10 +148,11 @@ const MOVE_FROM_DESCRIPTOR: libc::c_uint = 4;
 fn configure(
     context: &OwnedFd,
     command: libc::c_uint,
-    pair: Option<(&std::ffi::CStr, &std::path::PathBuf)>,
+    key: Option<&CStr>,
+    value: Option<&PathBuf>,
 ) -> io::Result<()> {
-    let value = pair.map(|(_, path)| CString::new(path.as_os_str().as_bytes())).transpose()?;
-    let key = pair.map_or(std::ptr::null(), |(key, _)| key.as_ptr());
+    let value = value.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
+    let key = key.map_or(std::ptr::null(), CStr::as_ptr);
     let value = value.as_ref().map_or(std::ptr::null(), |value| value.as_ptr());
     // SAFETY: key and value are null or end in NUL, and outlive the call.
     let result =

@@ -20,6 +20,8 @@ pub const TESTS: &[Test] = tests![
     names_are_looked_up_in_the_image,
     limits_change_while_it_runs,
     a_removed_container_can_be_made_again,
+    a_container_can_go_on_with_anothers_files,
+    an_image_can_have_many_layers,
     wrong_calls_are_refused,
 ];
 
@@ -197,6 +199,32 @@ async fn a_removed_container_can_be_made_again(world: &World) {
     pod.create(world.container("c", &["sleep", "1000"])).await.unwrap();
     assert_eq!(only(&pod).await.status, Status::Created);
     pod.remove("c").await.unwrap();
+}
+
+async fn a_container_can_go_on_with_anothers_files(world: &World) {
+    let pod = world.pod("a").await;
+    let first = world.container("c", &["write", "/etc/new"]);
+    let mut second = world.container("d", &["file", "/etc/new"]);
+    second.rootfs = first.rootfs.clone();
+    assert_eq!(world.run(&pod, first).await.1, ["stdout F written"]);
+    pod.remove("c").await.unwrap();
+    let (status, lines) = world.run(&pod, second).await;
+    assert_eq!((status.code, lines.len()), (0, 0), "{lines:?}");
+}
+
+async fn an_image_can_have_many_layers(world: &World) {
+    let pod = world.pod("a").await;
+    let mut spec = world.container("c", &["file", "/etc/layer"]);
+    let image = spec.rootfs.lower.remove(0);
+    for number in 0..60 {
+        // Long enough for one page of mount options not to hold them.
+        let layer = world.path().join(format!("layers/{:0>80}", number));
+        fs::create_dir_all(layer.join("etc")).unwrap();
+        fs::write(layer.join("etc/layer"), format!("layer {number}\n")).unwrap();
+        spec.rootfs.lower.insert(0, layer);
+    }
+    spec.rootfs.lower.push(image);
+    assert_eq!(world.run(&pod, spec).await.1, ["stdout F layer 59"]);
 }
 
 async fn wrong_calls_are_refused(world: &World) {

@@ -38,7 +38,7 @@ impl Shim {
         if let Some(container) = self.containers.get(spec.id.as_str()) {
             return Err(container.wrong_state());
         }
-        // A removed container of the same name may still have its group.
+        // A removed container of the same name, or on the same directories, may still be there.
         self.empty_trash();
         let id: Rc<str> = spec.id.as_str().into();
         match self.make(spec) {
@@ -51,7 +51,7 @@ impl Shim {
                 Ok(())
             }
             Err(refusal) => {
-                self.unmake(&id);
+                self.discard(&id);
                 Err(refusal)
             }
         }
@@ -105,13 +105,11 @@ impl Shim {
         group: &Group,
         pid_namespace: PidNamespace,
     ) -> Result<(), String> {
-        let cgroup = group.name();
-        let below = cgroup.strip_prefix("/").unwrap_or(&cgroup);
-        let shown = self.layout.shown().into_iter();
+        let hierarchies = self.mount_hierarchies(&spec.id, group)?;
         let around = Surroundings {
             root,
-            hierarchies: shown.map(|mount| (mount.clone(), mount.join(below))).collect(),
-            cgroup: cgroup.clone(),
+            hierarchies,
+            cgroup: group.name(),
             shared_memory: self.directory.shared_memory(),
             pid_namespace,
             devices: if spec.security.privileged { devices::of_host() } else { Vec::new() },
@@ -119,6 +117,20 @@ impl Shim {
         let bundle = bundle::spec(spec, identity, &around).map_err(|error| error.to_string())?;
         let path = self.directory.container(&spec.id).join("config.json");
         write_json(&path, &bundle).map_err(|error| error.to_string())
+    }
+
+    /// Mounts the container's v1 groups together, to be shown in it; nothing to do in v2.
+    fn mount_hierarchies(&self, id: &str, group: &Group) -> Result<Option<PathBuf>, String> {
+        let shown = self.layout.shown();
+        if shown.is_empty() {
+            return Ok(None);
+        }
+        let tree = self.directory.container(id).join("cgroup");
+        let below = group.name();
+        let below = below.strip_prefix("/").unwrap_or(&below);
+        rootfs::mount_together(&tree, shown.iter().map(|mount| (mount, mount.join(below))))
+            .map_err(|error| format!("mount the cgroups: {error}"))?;
+        Ok(Some(tree))
     }
 
     /// Has libcontainer make the process.
@@ -156,19 +168,20 @@ impl Shim {
         Ok((Made { library, pid }, ends))
     }
 
-    /// Takes away whatever there is of a container that could not be made.
-    fn unmake(&mut self, id: &str) {
+    /// Takes away whatever there is of a container: processes, cgroups, mounts, files.
+    pub(in crate::shim) fn discard(&mut self, id: &str) {
         let group = self.group.child(id);
         let directory = self.directory.container(id);
         let undone = [
             group.kill().map(drop),
             group.remove(),
             rootfs::unmount(&directory.join("root")),
+            rootfs::unmount(&directory.join("cgroup")),
             remove_tree(&self.directory.libcontainer().join(id)),
             remove_tree(&directory),
         ];
         for error in undone.into_iter().filter_map(Result::err) {
-            self.complain(&format!("undo container {id}: {error}"));
+            self.complain(&format!("take away container {id}: {error}"));
         }
     }
 
