@@ -1,7 +1,7 @@
 //! Request bodies: JSON, YAML or Kubernetes' protobuf, bounded in size and depth.
 
-use api::status::Status;
 use api::fields::{self, FieldValidation};
+use api::status::Status;
 use api::{Gvk, protobuf, schema};
 use axum::body::Body;
 use bytes::Bytes;
@@ -99,11 +99,7 @@ fn decode(raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
     }
 }
 
-fn judge(
-    decoded: Decoded,
-    level: FieldValidation,
-    gvk: &Gvk,
-) -> ApiResult<(Value, Vec<String>)> {
+fn judge(decoded: Decoded, level: FieldValidation, gvk: &Gvk) -> ApiResult<(Value, Vec<String>)> {
     let (mut object, warnings) = decoded
         .and_then(|decoded| decoded.judge(level))
         .map_err(|error| Status::undecodable(gvk, &error))?;

@@ -98,15 +98,12 @@ async fn ask(
         .body(body)
         .expect("our own paths are valid");
     request.extensions_mut().insert(UserInfo::new(USER, [MASTERS]));
-    let response: Response =
-        request::handle(axum::extract::State(shared.clone()), request).await;
+    let response: Response = request::handle(axum::extract::State(shared.clone()), request).await;
     let code = response.status().as_u16();
-    let unreadable =
-        |message: String| BootstrapError { path: path.to_owned(), message };
+    let unreadable = |message: String| BootstrapError { path: path.to_owned(), message };
     let bytes = response.into_body().collect().await;
     let bytes = bytes.map_err(|error| unreadable(error.to_string()))?.to_bytes();
-    let answer =
-        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+    let answer = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
     Ok((code, answer))
 }
 

@@ -49,9 +49,9 @@ impl ApiError {
     /// A generated name was taken every time.
     pub(crate) fn generated_names_taken(kind: &Kind, name: &str) -> Self {
         let mut status = Status::already_exists(kind.resource(), name);
-        status.message.push_str(
-            ", the server was not able to generate a unique name for the object",
-        );
+        status
+            .message
+            .push_str(", the server was not able to generate a unique name for the object");
         status.details.retry_after_seconds = Some(1);
         status.into()
     }
@@ -149,6 +149,11 @@ impl ApiError {
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Status::unavailable(message).into()
+    }
+
+    /// Our own fault, found by nobody yet.
+    pub(crate) fn panicked() -> Self {
+        Status::internal("the request failed inside the server").into()
     }
 
     /// Our own fault: the cause goes to the log, the client learns only that it failed.

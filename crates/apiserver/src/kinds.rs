@@ -131,10 +131,6 @@ impl Kind {
         Resource::new(self.group, self.plural)
     }
 
-    pub(crate) fn has(&self, subresource: Subresource) -> bool {
-        self.subresources.contains(&subresource)
-    }
-
     pub(crate) fn list_kind(&self) -> String {
         format!("{}List", self.kind)
     }

@@ -110,9 +110,21 @@ mod tests {
         check("application/vnd.kubernetes.protobuf,application/json", Some(Format::Object));
         check("application/vnd.kubernetes.protobuf", None);
         check("text/html", None);
-        check(&format!("{TABLE},application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"), Some(Format::Table));
-        check("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", Some(Format::Object));
-        check("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", Some(Format::Partial));
-        check("application/json;q=0.1,application/json;as=Table;v=v1;g=meta.k8s.io", Some(Format::Table));
+        check(
+            &format!("{TABLE},application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"),
+            Some(Format::Table),
+        );
+        check(
+            "application/json;as=Table;v=v9;g=meta.k8s.io,application/json",
+            Some(Format::Object),
+        );
+        check(
+            "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+            Some(Format::Partial),
+        );
+        check(
+            "application/json;q=0.1,application/json;as=Table;v=v1;g=meta.k8s.io",
+            Some(Format::Table),
+        );
     }
 }

@@ -30,7 +30,12 @@ pub(crate) fn encode(object: &Value) -> Bytes {
     out.into()
 }
 
-fn write_fields(out: &mut Vec<u8>, fields: &Map<String, Value>, keep: fn(&str) -> bool, first: bool) {
+fn write_fields(
+    out: &mut Vec<u8>,
+    fields: &Map<String, Value>,
+    keep: fn(&str) -> bool,
+    first: bool,
+) {
     let mut first = first;
     for (key, value) in fields.iter().filter(|(key, _)| keep(key)) {
         if !std::mem::take(&mut first) {

@@ -109,9 +109,9 @@ impl Query {
             None | Some("Metadata") => Ok(IncludeObject::Metadata),
             Some("None") => Ok(IncludeObject::None),
             Some("Object") => Ok(IncludeObject::Object),
-            Some(other) => Err(ApiError::bad_request(format!(
-                "unrecognized includeObject value: {other:?}"
-            ))),
+            Some(other) => {
+                Err(ApiError::bad_request(format!("unrecognized includeObject value: {other:?}")))
+            }
         }
     }
 }
@@ -164,9 +164,13 @@ mod tests {
 
     #[test]
     fn flags_read_as_upstream_reads_them() {
-        for (text, expected) in
-            [("", false), ("watch", true), ("watch=1", true), ("watch=true", true), ("watch=false", false)]
-        {
+        for (text, expected) in [
+            ("", false),
+            ("watch", true),
+            ("watch=1", true),
+            ("watch=true", true),
+            ("watch=false", false),
+        ] {
             assert_eq!(query(text).flag("watch").unwrap(), expected, "{text}");
         }
         assert!(query("watch=maybe").flag("watch").is_err());

@@ -3,12 +3,14 @@
 mod call;
 mod path;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
 use http::header::WARNING;
 use http::{HeaderValue, Method, Request};
 
@@ -28,7 +30,15 @@ const WARNINGS_MAX: usize = 50;
 pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = answer(shared, request).await.unwrap_or_else(|error| error.into_response());
+    // A fault in one request must not end the others of its connection.
+    let answered = AssertUnwindSafe(answer(shared, request)).catch_unwind().await;
+    let response = match answered {
+        Ok(answer) => answer.unwrap_or_else(|error| error.into_response()),
+        Err(_) => {
+            tracing::error!(%method, path, "request panicked");
+            ApiError::panicked().into_response()
+        }
+    };
     tracing::debug!(
         %method,
         path,
@@ -40,8 +50,7 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
-    let user =
-        request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
+    let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
     match path::parse(request.uri().path())? {
         Target::Path => {
             let verb = request.method().as_str().to_lowercase();
@@ -122,11 +131,9 @@ fn authorize(call: &Call, verb: &str) -> ApiResult<()> {
     };
     match call.shared.authorizer.authorize(&attributes) {
         Decision::Allow => Ok(()),
-        Decision::Deny(reason) => Err(ApiError::forbidden(
-            call.kind,
-            attributes.name,
-            &denial(&attributes, &reason),
-        )),
+        Decision::Deny(reason) => {
+            Err(ApiError::forbidden(call.kind, attributes.name, &denial(&attributes, &reason)))
+        }
     }
 }
 

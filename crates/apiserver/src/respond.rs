@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use store::KeyValue;
 
 use crate::error::{ApiError, ApiResult};
-use crate::negotiate::Format;
 use crate::kinds::Kind;
+use crate::negotiate::Format;
 use crate::object;
 use crate::request::Call;
 use crate::table;

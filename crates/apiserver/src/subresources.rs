@@ -45,9 +45,9 @@ pub(crate) async fn answer(
             proxy::container_stream(call, subresource, request).await
         }
         (Subresource::PortForward, "create") => proxy::port_forward(call, request).await,
-        (Subresource::EphemeralContainers, _) => Err(ApiError::bad_request(
-            "ephemeral containers are not supported by this server yet",
-        )),
+        (Subresource::EphemeralContainers, _) => {
+            Err(ApiError::bad_request("ephemeral containers are not supported by this server yet"))
+        }
         _ => Err(ApiError::method_not_allowed()),
     }
 }

@@ -73,14 +73,27 @@ pub(super) const EVERY_PATH: Rule =
     Rule { verbs: &["*"], groups: &[], resources: &[], paths: &["*"] };
 
 static HEALTH: [Rule; 1] = [Rule::at(&[
-    "/healthz", "/livez", "/readyz", "/healthz/*", "/livez/*", "/readyz/*", "/version",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/healthz/*",
+    "/livez/*",
+    "/readyz/*",
+    "/version",
     "/version/",
 ])];
 
 static DISCOVERY: [Rule; 2] = [
     Rule::at(&[
-        "/", "/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*",
-        "/.well-known/openid-configuration", "/openid/v1/jwks",
+        "/",
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/openapi",
+        "/openapi/*",
+        "/.well-known/openid-configuration",
+        "/openid/v1/jwks",
     ]),
     Rule::on(
         &["create"],
@@ -117,8 +130,20 @@ static NODE: [Rule; 10] = [
     Rule::on(
         READ,
         &["", "discovery.k8s.io", "networking.k8s.io", "coordination.k8s.io"],
-        &["nodes", "namespaces", "pods", "services", "endpoints", "endpointslices", "configmaps",
-          "secrets", "serviceaccounts", "ingresses", "ingressclasses", "leases"],
+        &[
+            "nodes",
+            "namespaces",
+            "pods",
+            "services",
+            "endpoints",
+            "endpointslices",
+            "configmaps",
+            "secrets",
+            "serviceaccounts",
+            "ingresses",
+            "ingressclasses",
+            "leases",
+        ],
     ),
     Rule::on(&["create", "update", "patch", "delete"], &[""], &["nodes"]),
     Rule::on(CHANGE, &[""], &["nodes/status"]),

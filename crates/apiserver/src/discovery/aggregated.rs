@@ -103,8 +103,7 @@ fn resource(kind: &Kind) -> Value {
 }
 
 fn subresource(kind: &Kind, sub: Subresource) -> Value {
-    let (group, version, name) =
-        sub.own_kind().unwrap_or((kind.group, kind.version, kind.kind));
+    let (group, version, name) = sub.own_kind().unwrap_or((kind.group, kind.version, kind.kind));
     json!({
         "subresource": sub.name(),
         "responseKind": response_kind(group, version, name),

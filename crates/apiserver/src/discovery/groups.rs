@@ -118,10 +118,20 @@ fn subresource(kind: &Kind, sub: Subresource) -> Value {
 
 /// `/`
 pub(super) fn paths() -> Vec<String> {
-    let mut all: Vec<String> =
-        ["/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut all: Vec<String> = [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/apis/",
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     for (group, version) in group_versions().into_iter().filter(|(group, _)| !group.is_empty()) {
         all.push(format!("/apis/{group}"));
         all.push(format!("/apis/{group}/{version}"));

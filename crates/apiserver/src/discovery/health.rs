@@ -18,7 +18,11 @@ struct Check {
 
 const CHECKS: [Check; 4] = [
     Check { name: "ping", readiness: false, passes: |_| true },
-    Check { name: "store", readiness: false, passes: |shared| shared.registry.store.revision().0 > 0 },
+    Check {
+        name: "store",
+        readiness: false,
+        passes: |shared| shared.registry.store.revision().0 > 0,
+    },
     Check { name: "bootstrap", readiness: true, passes: |shared| shared.ready.get().is_some() },
     Check { name: "shutdown", readiness: true, passes: |shared| !shared.closing.is_cancelled() },
 ];

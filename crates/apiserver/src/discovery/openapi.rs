@@ -56,6 +56,7 @@ fn build(group: &str, version: &str) -> Document {
     {
         gvks.push(api::Gvk::new(group, version, kind));
     }
+    gvks.push(api::Gvk::core("Status"));
     let mut paths = Map::new();
     for kind in kinds {
         paths::add(&mut paths, kind);

@@ -91,8 +91,7 @@ const LIST: &[&str] = &[
 ];
 const WRITE: &[&str] = &["dryRun", "fieldManager", "fieldValidation"];
 const PATCH: &[&str] = &["dryRun", "fieldManager", "fieldValidation", "force"];
-const DELETE: &[&str] =
-    &["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
+const DELETE: &[&str] = &["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
 
 fn operation(kind: &Kind, action: &str, answer: &str, parameters: &[&str]) -> Value {
     bare(action, name_of(kind), answer, parameters)

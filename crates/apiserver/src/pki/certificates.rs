@@ -111,7 +111,8 @@ pub(super) fn serving(
     let (certificate_path, key_path) =
         (directory.join("serving.crt"), directory.join("serving.key"));
     let wanted = names.all();
-    if let (Some(certificate), Some(key)) = (files::read(&certificate_path)?, files::read(&key_path)?)
+    if let (Some(certificate), Some(key)) =
+        (files::read(&certificate_path)?, files::read(&key_path)?)
         && still_fits(&certificate, &key, issuer, &wanted)
     {
         return Ok(Leaf { certificate, key });
@@ -201,7 +202,10 @@ fn still_fits(
         && signed_by(&parsed, issuer)
 }
 
-fn signed_by(certificate: &x509_parser::certificate::X509Certificate<'_>, issuer: &Issuer<'_, KeyPair>) -> bool {
+fn signed_by(
+    certificate: &x509_parser::certificate::X509Certificate<'_>,
+    issuer: &Issuer<'_, KeyPair>,
+) -> bool {
     let key = ring::signature::UnparsedPublicKey::new(
         &ring::signature::ECDSA_P256_SHA256_ASN1,
         issuer.key().public_key_raw().to_owned(),

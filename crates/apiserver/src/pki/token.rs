@@ -111,7 +111,8 @@ impl TokenKey {
     pub fn sign(&self, claims: &Claims) -> Result<String, PkiError> {
         let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
         let signed = format!("{}.{}", self.header, encode(&claims));
-        let signature = self.key.sign(&self.random, signed.as_bytes()).map_err(|_| PkiError::Key)?;
+        let signature =
+            self.key.sign(&self.random, signed.as_bytes()).map_err(|_| PkiError::Key)?;
         Ok(format!("{signed}.{}", encode(signature.as_ref())))
     }
 

@@ -29,9 +29,8 @@ impl Registry {
         namespace: Option<&KeyValue>,
     ) -> ApiResult<Written> {
         let key = key_of(kind, value);
-        let mut txn = Txn::new()
-            .when(Compare::absent(key.clone()))
-            .then(Op::put(key, object::encode(value)));
+        let mut txn =
+            Txn::new().when(Compare::absent(key.clone())).then(Op::put(key, object::encode(value)));
         if let Some(namespace) = namespace {
             txn = txn.when(Compare::mod_revision(namespace.key.clone(), namespace.mod_revision));
         }
@@ -53,7 +52,12 @@ impl Registry {
     }
 
     /// Takes away the version that was decided upon, and the addresses it held.
-    pub(crate) async fn remove(&self, kind: &Kind, kv: &KeyValue, value: &Value) -> ApiResult<Written> {
+    pub(crate) async fn remove(
+        &self,
+        kind: &Kind,
+        kv: &KeyValue,
+        value: &Value,
+    ) -> ApiResult<Written> {
         let txn = Txn::new()
             .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
             .then(Op::delete(kv.key.clone()));

@@ -186,7 +186,7 @@ mod tests {
             Ok(Target::Path) => "path".to_owned(),
             Ok(Target::Review(review)) => review.plural().to_owned(),
             Ok(Target::Object(object)) => format!("{object:?}"),
-            Err(error) => error.code.to_string(),
+            Err(error) => error.code().to_string(),
         };
         assert_eq!(shown, expected, "{path}");
     }

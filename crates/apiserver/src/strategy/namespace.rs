@@ -8,9 +8,7 @@ use crate::object::{child_mut, meta, metadata_mut};
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 pub(super) fn prepare(namespace: &mut Value) {
-    let finalizers = child_mut(namespace, "spec")
-        .entry("finalizers")
-        .or_insert_with(|| json!([]));
+    let finalizers = child_mut(namespace, "spec").entry("finalizers").or_insert_with(|| json!([]));
     if let Some(list) = finalizers.as_array_mut()
         && !list.iter().any(|finalizer| finalizer == "kubernetes")
     {

@@ -9,9 +9,10 @@ use crate::table::list;
 pub(super) fn prepare(pod: &mut Value) {
     let spec = child_mut(pod, "spec");
     // The old and the new name of one field.
-    let account = [&spec["serviceAccountName"], &spec["serviceAccount"]]
+    let account = ["serviceAccountName", "serviceAccount"]
         .iter()
-        .find_map(|name| name.as_str().filter(|name| !name.is_empty()))
+        .filter_map(|field| spec.get(*field)?.as_str())
+        .find(|name| !name.is_empty())
         .unwrap_or("default")
         .to_owned();
     spec.insert("serviceAccountName".to_owned(), account.clone().into());
@@ -28,7 +29,9 @@ fn qos_class(pod: &Value) -> &'static str {
         list(pod, "/spec/containers").iter().chain(list(pod, "/spec/initContainers")).collect();
     let asks = |container: &Value| {
         ["requests", "limits"].iter().any(|side| {
-            ["cpu", "memory"].iter().any(|resource| !is_zero(&container["resources"][side][resource]))
+            ["cpu", "memory"]
+                .iter()
+                .any(|resource| !is_zero(&container["resources"][side][resource]))
         })
     };
     if !containers.iter().any(|container| asks(container)) {

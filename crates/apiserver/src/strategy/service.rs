@@ -73,7 +73,8 @@ impl Ask<'_> {
 
     fn any_address(&self) -> Result<Ipv4Addr, FieldError> {
         self.registry.free_address().ok_or_else(|| {
-            let detail = format!("failed to allocate IP 0: range {} is full", self.registry.service_range());
+            let detail =
+                format!("failed to allocate IP 0: range {} is full", self.registry.service_range());
             refuse("spec.clusterIPs", ErrorKind::Internal, Value::Null, &detail)
         })
     }
@@ -84,9 +85,7 @@ impl Ask<'_> {
             refuse("spec.clusterIPs", ErrorKind::Invalid, json!([given]), &detail)
         };
         let range = self.registry.service_range();
-        let address = given
-            .parse::<Ipv4Addr>()
-            .map_err(|_| refuse("it is not an IPv4 address"))?;
+        let address = given.parse::<Ipv4Addr>().map_err(|_| refuse("it is not an IPv4 address"))?;
         if !range.contains(address) {
             return Err(refuse(&format!(
                 "the provided IP ({given}) is not in the valid range. The range of valid IPs is {range}"
@@ -123,7 +122,12 @@ impl Ask<'_> {
                     let number = kept_port(&had, port, &taken)
                         .or_else(|| self.registry.free_node_port(text(port, "/protocol"), &taken))
                         .ok_or_else(|| {
-                            refuse(&path, ErrorKind::Internal, Value::Null, "all node ports are in use")
+                            refuse(
+                                &path,
+                                ErrorKind::Internal,
+                                Value::Null,
+                                "all node ports are in use",
+                            )
                         })?;
                     taken.push(number);
                     child_of(port).insert("nodePort".to_owned(), number.into());
@@ -137,14 +141,18 @@ impl Ask<'_> {
     fn given_port(&self, path: &str, number: u16, protocol: &str) -> Result<(), FieldError> {
         if !NODE_PORT_RANGE.contains(&number) {
             let (low, high) = (NODE_PORT_RANGE.start(), NODE_PORT_RANGE.end());
-            let detail =
-                format!("provided port is not in the valid range. The range of valid ports is {low}-{high}");
+            let detail = format!(
+                "provided port is not in the valid range. The range of valid ports is {low}-{high}"
+            );
             return Err(refuse(path, ErrorKind::Invalid, number.into(), &detail));
         }
         match self.registry.node_port_holder(number, protocol) {
-            Some(holder) if holder != self.owner => {
-                Err(refuse(path, ErrorKind::Invalid, number.into(), "provided port is already allocated"))
-            }
+            Some(holder) if holder != self.owner => Err(refuse(
+                path,
+                ErrorKind::Invalid,
+                number.into(),
+                "provided port is already allocated",
+            )),
             _ => Ok(()),
         }
     }

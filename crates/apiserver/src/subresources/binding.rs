@@ -1,7 +1,7 @@
 //! `pods/binding`: the scheduler gives a pod its node.
 
-use api::{FieldError, Gvk};
 use api::validation::ErrorKind;
+use api::{FieldError, Gvk};
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;
@@ -76,8 +76,7 @@ fn bound(call: &Call, old: &Value, binding: &Value) -> ApiResult<Value> {
 
 /// The condition that tells of it.
 fn set_scheduled(pod: &mut Value) {
-    let conditions =
-        child_mut(pod, "status").entry("conditions").or_insert_with(|| json!([]));
+    let conditions = child_mut(pod, "status").entry("conditions").or_insert_with(|| json!([]));
     if let Some(list) = conditions.as_array_mut() {
         list.retain(|condition| condition["type"] != "PodScheduled");
         list.push(json!({

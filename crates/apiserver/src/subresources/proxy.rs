@@ -67,16 +67,15 @@ fn pod(call: &Call) -> ApiResult<Value> {
 
 /// The container that is meant: the one named, or the only one.
 fn container(call: &Call, pod: &Value) -> ApiResult<String> {
-    let pointers =
-        ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"];
+    let pointers = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"];
     let all = pointers.iter().flat_map(|pointer| list(pod, pointer));
     let all: Vec<&str> = all.map(|container| text(container, "/name")).collect();
     let pod_name = call.name();
     match call.query.get("container") {
         Some(name) if all.contains(&name) => Ok(name.to_owned()),
-        Some(name) => Err(ApiError::bad_request(format!(
-            "container {name} is not valid for pod {pod_name}"
-        ))),
+        Some(name) => {
+            Err(ApiError::bad_request(format!("container {name} is not valid for pod {pod_name}")))
+        }
         None => default_container(pod, &all).ok_or_else(|| {
             ApiError::bad_request(format!(
                 "a container name must be specified for pod {pod_name}, choose one of: [{}]",

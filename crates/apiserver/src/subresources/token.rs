@@ -120,7 +120,9 @@ fn referred(call: &Call, plural: &str, reference: &Value) -> ApiResult<Named> {
         .ok_or_else(|| ApiError::not_found(kind, name))?;
     let wanted = text(reference, "/uid");
     if !wanted.is_empty() && wanted != uid {
-        let why = format!("the UID in the bound object reference ({wanted}) does not match the UID in record. The object might have been deleted and then recreated");
+        let why = format!(
+            "the UID in the bound object reference ({wanted}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
         return Err(ApiError::conflict(kind, name, &why));
     }
     Ok(Named { name: name.to_owned(), uid })

@@ -225,7 +225,10 @@ mod tests {
         }));
         assert_eq!(row[1], "Ready,SchedulingDisabled");
         assert_eq!(row[2], "control-plane");
-        assert_eq!(row[4..8], [json!("v1.36.0"), json!("10.42.0.1"), json!("<none>"), json!("Debian")]);
+        assert_eq!(
+            row[4..8],
+            [json!("v1.36.0"), json!("10.42.0.1"), json!("<none>"), json!("Debian")]
+        );
     }
 
     #[test]

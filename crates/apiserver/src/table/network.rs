@@ -66,22 +66,6 @@ fn ports(service: &Value) -> String {
     list(service, "/spec/ports").iter().map(port).collect::<Vec<_>>().join(",")
 }
 
-pub(crate) const ENDPOINTS: &[Column] = &[name(), text("Endpoints"), text("Age")];
-
-pub(crate) fn endpoints(object: &Value) -> Vec<Value> {
-    let mut all = Vec::new();
-    for subset in list(object, "/subsets") {
-        let ports = list(subset, "/ports");
-        for address in list(subset, "/addresses").iter().map(|address| at(address, "/ip")) {
-            if ports.is_empty() {
-                all.push(address.to_owned());
-            }
-            all.extend(ports.iter().map(|port| format!("{address}:{}", integer(port, "/port"))));
-        }
-    }
-    vec![meta(object, "name").into(), or_none(&shortened(&all)), age_of(object)]
-}
-
 fn shortened(all: &[String]) -> String {
     match all.len().checked_sub(ENDPOINTS_SHOWN) {
         Some(more @ 1..) => format!("{} + {more} more...", all[..ENDPOINTS_SHOWN].join(",")),
@@ -115,14 +99,8 @@ pub(crate) fn endpoint_slice(object: &Value) -> Vec<Value> {
     ]
 }
 
-pub(crate) const INGRESS: &[Column] = &[
-    name(),
-    text("Class"),
-    text("Hosts"),
-    text("Address"),
-    text("Ports"),
-    text("Age"),
-];
+pub(crate) const INGRESS: &[Column] =
+    &[name(), text("Class"), text("Hosts"), text("Address"), text("Ports"), text("Age")];
 
 pub(crate) fn ingress(object: &Value) -> Vec<Value> {
     let ports = if list(object, "/spec/tls").is_empty() { "80" } else { "80, 443" };
@@ -138,9 +116,9 @@ pub(crate) fn ingress(object: &Value) -> Vec<Value> {
 
 fn ingress_class_name(ingress: &Value) -> &str {
     match at(ingress, "/spec/ingressClassName") {
-        "" => ingress["metadata"]["annotations"]["kubernetes.io/ingress.class"]
-            .as_str()
-            .unwrap_or(""),
+        "" => {
+            ingress["metadata"]["annotations"]["kubernetes.io/ingress.class"].as_str().unwrap_or("")
+        }
         class => class,
     }
 }
@@ -192,8 +170,13 @@ mod tests {
             "spec": {"type": "NodePort", "clusterIP": "10.43.0.7", "selector": {"app": "web"},
                 "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}, {"port": 53, "protocol": "UDP"}]},
         }));
-        let expected =
-            [json!("web"), json!("NodePort"), json!("10.43.0.7"), json!("<none>"), json!("80:30080/TCP,53/UDP")];
+        let expected = [
+            json!("web"),
+            json!("NodePort"),
+            json!("10.43.0.7"),
+            json!("<none>"),
+            json!("80:30080/TCP,53/UDP"),
+        ];
         assert_eq!(row[..5], expected);
         assert_eq!(row[6], "app=web");
     }

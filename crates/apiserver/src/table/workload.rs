@@ -75,8 +75,7 @@ pub(crate) fn selector(selector: &Value) -> String {
 
 fn expression(expression: &Value) -> String {
     let key = at(expression, "/key");
-    let values: Vec<&str> =
-        list(expression, "/values").iter().filter_map(Value::as_str).collect();
+    let values: Vec<&str> = list(expression, "/values").iter().filter_map(Value::as_str).collect();
     let values = values.join(",");
     match at(expression, "/operator") {
         "In" => format!("{key} in ({values})"),

@@ -148,7 +148,7 @@ async fn insert_named(
 }
 
 fn validate(call: &Call, object: &Value) -> ApiResult<()> {
-    let errors = Vec::<api::FieldError>::new();
+    let errors = api::validation::create(&call.kind.stored_gvk(), object);
     if errors.is_empty() {
         return Ok(());
     }

@@ -48,9 +48,8 @@ pub(crate) async fn delete(
     let (kind, registry) = (call.kind, call.registry());
     admission::may_delete(kind, name)?;
     for _ in 0..ATTEMPTS_MAX {
-        let kv = registry
-            .get(kind, namespace, name)
-            .ok_or_else(|| ApiError::not_found(kind, name))?;
+        let kv =
+            registry.get(kind, namespace, name).ok_or_else(|| ApiError::not_found(kind, name))?;
         let old = registry.decode(&kv)?;
         check_preconditions(call, &old, options)?;
         let step = decide(kind.strategy.grace, &old, options, jiff::Timestamp::now().as_second());
@@ -269,8 +268,10 @@ mod tests {
             let Step::Mark(new) = decide(Grace::None, &object, &options, 0) else { panic!() };
             assert_eq!(new["metadata"]["finalizers"], json!([expected]));
         }
-        let background =
-            DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+        let background = DeleteOptions {
+            propagation: Some(Propagation::Background),
+            ..DeleteOptions::default()
+        };
         assert_eq!(decide(Grace::None, &object, &background, 0), Step::Remove);
     }
 

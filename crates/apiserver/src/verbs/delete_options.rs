@@ -49,8 +49,9 @@ fn decode(raw: &Raw) -> ApiResult<Value> {
                 .map_err(|error| ApiError::bad_request(error.to_string()))?
         }
         "application/yaml" | "text/yaml" => body::yaml(&raw.bytes)?,
-        _ => serde_json::from_slice(&raw.bytes)
-            .map_err(|error| ApiError::bad_request(format!("error decoding DeleteOptions: {error}")))?,
+        _ => serde_json::from_slice(&raw.bytes).map_err(|error| {
+            ApiError::bad_request(format!("error decoding DeleteOptions: {error}"))
+        })?,
     };
     match object["kind"].as_str() {
         None | Some("DeleteOptions") => Ok(object),

@@ -19,9 +19,9 @@ pub(crate) fn answer(call: &Call) -> ApiResult<Response> {
 
 /// We always answer with the newest, so only a future version cannot be had.
 fn not_older_than(call: &Call, text: &str) -> ApiResult<()> {
-    let wanted: u64 = text
-        .parse()
-        .map_err(|_| ApiError::bad_request(format!("Invalid value: {text:?}: not a resource version")))?;
+    let wanted: u64 = text.parse().map_err(|_| {
+        ApiError::bad_request(format!("Invalid value: {text:?}: not a resource version"))
+    })?;
     let head = call.registry().store.revision().0;
     if wanted > head { Err(ApiError::revision_too_large(wanted, head)) } else { Ok(()) }
 }

@@ -217,9 +217,7 @@ fn converted(call: &Call, page: &Page, format: Format) -> ApiResult<Value> {
             Format::Table => table::row(call.kind, object, include),
         });
     }
-    let list = |api_version: String, kind: String| {
-        json!({"kind": kind, "apiVersion": api_version, "metadata": metadata(page)})
-    };
+    let list = |api_version: String, kind: String| json!({"kind": kind, "apiVersion": api_version, "metadata": metadata(page)});
     Ok(match format {
         Format::Table => table::table(call.kind, metadata(page), items, true),
         Format::Partial => {

@@ -85,8 +85,7 @@ impl Continue {
 
     fn decode(text: &str) -> ApiResult<Self> {
         let refuse = |why: &str| ApiError::bad_request(format!("continue key is not valid: {why}"));
-        let bytes =
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| refuse("it is not base64"))?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refuse("it is not base64"))?;
         let token: Self =
             serde_json::from_slice(&bytes).map_err(|_| refuse("it is not one of ours"))?;
         if token.form != FORM || token.revision == 0 {

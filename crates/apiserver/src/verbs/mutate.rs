@@ -83,7 +83,7 @@ fn check_preconditions(kind: &Kind, old: &Value, new: &Value) -> ApiResult<()> {
             "the name of the object ({given}) does not match the name on the URL ({name})"
         )));
     }
-    if !matches!(meta(new, "namespace"), "" ) && meta(new, "namespace") != meta(old, "namespace") {
+    if !matches!(meta(new, "namespace"), "") && meta(new, "namespace") != meta(old, "namespace") {
         return Err(ApiError::bad_request(
             "the namespace of the object does not match the namespace on the request",
         ));
@@ -121,7 +121,8 @@ fn finish(
         strategy::namespace::label(new);
     }
     strategy::allocate(call.registry(), kind, Some(old), new)?;
-    if strategy::bumps_generation(kind, old, new) {
+    // As upstream, to be placed is no change of what is wanted.
+    if part != Part::Binding && strategy::bumps_generation(kind, old, new) {
         let generation = api::meta::generation(old) + 1;
         metadata_mut(new).insert("generation".to_owned(), generation.into());
     }
@@ -193,7 +194,7 @@ fn validate(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> 
     if matches!(part, Part::Status | Part::Binding) {
         return Ok(());
     }
-    let errors = Vec::<api::FieldError>::new();
+    let errors = api::validation::update(&kind.stored_gvk(), new, old);
     if errors.is_empty() {
         return Ok(());
     }
@@ -222,12 +223,8 @@ fn is_over(kind: &Kind, old: &Value, new: &Value) -> bool {
         return false;
     }
     match kind.strategy.grace {
-        Grace::Namespace => {
-            new["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty)
-        }
-        Grace::Pod | Grace::None => {
-            api::meta::deletion_grace_period_seconds(old).unwrap_or(0) == 0
-        }
+        Grace::Namespace => new["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty),
+        Grace::Pod | Grace::None => api::meta::deletion_grace_period_seconds(old).unwrap_or(0) == 0,
     }
 }
 

@@ -118,7 +118,8 @@ async fn apply(call: &Call, part: Part, raw: &Raw) -> ApiResult<Response> {
         let kind = ErrorKind::Required;
         return Err(options_invalid("PatchOptions", "fieldManager", kind, Value::Null, why));
     };
-    let apply = Apply { call, manager, force: call.query.flag("force")?, config: config(call, raw)? };
+    let apply =
+        Apply { call, manager, force: call.query.flag("force")?, config: config(call, raw)? };
     loop {
         match mutate(call, part, Managed::Applied, |old| apply.onto(Some(old))).await {
             Err(error) if error.code() == 404 && part == Part::Main && apply.may_create() => {}

@@ -124,4 +124,3 @@ fn start(call: &Call, options: &Options) -> ApiResult<Start> {
     let after = page.revision;
     Ok(Start { initial: Some(page), marks_end: options.initial == Some(true), after, range })
 }
-

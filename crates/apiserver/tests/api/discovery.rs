@@ -1,0 +1,85 @@
+//! What clients ask first.
+
+use serde_json::json;
+
+use super::support::{Server, admin};
+
+#[tokio::test]
+async fn groups_and_resources_are_listed() {
+    let server = Server::start().await;
+    server
+        .check("GET /api", json!(null), 200, json!({"kind": "APIVersions", "versions": ["v1"]}))
+        .await;
+    let groups = server.check("GET /apis", json!(null), 200, json!({"kind": "APIGroupList"})).await;
+    let named: Vec<_> = groups["groups"].as_array().unwrap().iter().map(|g| &g["name"]).collect();
+    assert!(named.contains(&&json!("apps")) && named.contains(&&json!("discovery.k8s.io")));
+    let core = server.check("GET /api/v1", json!(null), 200, json!({"groupVersion": "v1"})).await;
+    let pods = core["resources"].as_array().unwrap().iter().find(|r| r["name"] == "pods").unwrap();
+    assert_eq!(pods["shortNames"], json!(["po"]));
+    server.check("GET /apis/apps/v1", json!(null), 200, json!({"groupVersion": "apps/v1"})).await;
+    server.check("GET /apis/nothing", json!(null), 404, json!({"reason": "NotFound"})).await;
+}
+
+#[tokio::test]
+async fn aggregated_discovery_is_one_document_with_a_tag() {
+    let server = Server::start().await;
+    for version in ["v2", "v2beta1"] {
+        let accept = format!(
+            "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList,application/json"
+        );
+        let headers = [("accept", accept.as_str())];
+        let answer = server.ask_as(admin(), "GET /apis", &headers, "").await;
+        assert_eq!(answer.body["kind"], "APIGroupDiscoveryList");
+        assert_eq!(answer.body["apiVersion"], format!("apidiscovery.k8s.io/{version}"));
+        let tag = answer.headers["etag"].to_str().unwrap().to_owned();
+        let headers = [("accept", accept.as_str()), ("if-none-match", tag.as_str())];
+        assert_eq!(server.ask_as(admin(), "GET /apis", &headers, "").await.code, 304);
+    }
+}
+
+#[tokio::test]
+async fn openapi_documents_are_named_by_their_hash() {
+    let server = Server::start().await;
+    let index = server.check("GET /openapi/v3", json!(null), 200, json!({})).await;
+    let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap();
+    let document = server.ask_as(admin(), &format!("GET {url}"), &[], "").await;
+    assert!(document.headers["cache-control"].to_str().unwrap().contains("immutable"));
+    let patch =
+        &document.body["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+    assert_eq!(patch["x-kubernetes-action"], "patch");
+    assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+    let names: Vec<_> =
+        patch["parameters"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
+    assert_eq!(names, ["dryRun", "fieldManager", "fieldValidation", "force"]);
+    let tag = document.headers["etag"].to_str().unwrap();
+    let again = server.ask_as(admin(), &format!("GET {url}"), &[("if-none-match", tag)], "").await;
+    assert_eq!(again.code, 304);
+}
+
+#[tokio::test]
+async fn every_reference_of_a_document_is_in_it() {
+    let server = Server::start().await;
+    let index = server.check("GET /openapi/v3", json!(null), 200, json!({})).await;
+    for entry in index["paths"].as_object().unwrap().values() {
+        let url = entry["serverRelativeURL"].as_str().unwrap();
+        let document = server.ask_as(admin(), &format!("GET {url}"), &[], "").await.body;
+        let schemas = &document["components"]["schemas"];
+        let text = document.to_string();
+        for part in text.split("\"#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap();
+            assert!(schemas.get(name).is_some(), "{url} lacks {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_is_told_check_by_check() {
+    let server = Server::start().await;
+    for path in ["/healthz", "/livez", "/readyz", "/readyz?verbose", "/livez/ping"] {
+        let answer = server.ask_as(admin(), &format!("GET {path}"), &[], "").await;
+        assert_eq!(answer.code, 200, "{path}");
+    }
+    server.api.close();
+    assert_eq!(server.ask_as(admin(), "GET /readyz", &[], "").await.code, 500);
+    assert_eq!(server.ask_as(admin(), "GET /livez", &[], "").await.code, 200);
+}

@@ -1,0 +1,186 @@
+//! The real kubectl over TLS. Skipped by name where there is none.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use sampan_apiserver::pki::ServingNames;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::sync::oneshot;
+
+use super::support::Server;
+
+struct Kubectl {
+    server: Server,
+    kubeconfig: PathBuf,
+    stop: oneshot::Sender<()>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Kubectl {
+    /// `None` where kubectl is not installed.
+    async fn start() -> Option<Self> {
+        if Command::new("kubectl").arg("version").arg("--client").output().await.is_err() {
+            eprintln!("skipped: kubectl is not installed");
+            return None;
+        }
+        let server = Server::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let kubeconfig = server.directory.path().join("kubeconfig");
+        let text = server.pki.kubeconfig(&url, "admin", &["system:masters"]).unwrap();
+        std::fs::write(&kubeconfig, text).unwrap();
+        let tls = server.pki.tls(&ServingNames::default()).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let api = server.api.clone();
+        let serving = tokio::spawn(async move {
+            let shutdown = async { stopped.await.unwrap_or(()) };
+            api.serve(listener, tls, shutdown).await.unwrap();
+        });
+        Some(Self { server, kubeconfig, stop, serving })
+    }
+
+    async fn run(&self, arguments: &[&str], input: &str) -> (bool, String) {
+        let file = self.server.directory.path().join("input.yaml");
+        std::fs::write(&file, input).unwrap();
+        let output = Command::new("kubectl")
+            .args(arguments.iter().map(|a| if *a == "-" { file.to_str().unwrap() } else { a }))
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("HOME", self.server.directory.path())
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), text)
+    }
+
+    /// The command succeeds and prints this.
+    #[track_caller]
+    fn check(&self, command: &str, expected: &str) -> impl Future<Output = ()> {
+        self.check_with(command, "", true, expected)
+    }
+
+    #[track_caller]
+    fn check_with(
+        &self,
+        command: &str,
+        input: &str,
+        succeeds: bool,
+        expected: &str,
+    ) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let arguments: Vec<&str> = command.split(' ').collect();
+            let (success, text) = self.run(&arguments, input).await;
+            assert_eq!(success, succeeds, "{caller}: kubectl {command}\n{text}");
+            assert!(text.contains(expected), "{caller}: kubectl {command}\n{text}");
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.serving.await.unwrap();
+    }
+}
+
+const APP: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_applies_changes_and_deletes_an_app() {
+    let Some(kubectl) = Kubectl::start().await else { return };
+    kubectl.check_with("apply -f -", APP, true, "deployment.apps/web created").await;
+    kubectl.check_with("apply -f -", APP, true, "deployment.apps/web unchanged").await;
+    kubectl.check_with("diff -f -", APP, true, "").await;
+    kubectl.check("scale deployment web --replicas=5", "scaled").await;
+    kubectl.check("get deployments", "0/5").await;
+    kubectl.check("patch deployment web -p {\"spec\":{\"replicas\":3}}", "patched").await;
+    kubectl.check("label deployment web tier=front", "labeled").await;
+    kubectl.check("annotate deployment web note=hello", "annotated").await;
+    kubectl.check("set image deployment/web web=nginx:2", "image updated").await;
+    kubectl.check("rollout history deployment/web", "deployment.apps/web").await;
+    kubectl.check("describe deployment web", "Image:         nginx:2").await;
+    kubectl.check("describe service web", "Selector:").await;
+    kubectl
+        .check("wait --for=jsonpath={.spec.replicas}=3 deployment/web --timeout=10s", "met")
+        .await;
+    kubectl.check_with("replace -f -", APP, true, "deployment.apps/web replaced").await;
+    kubectl
+        .check_with("apply --server-side --force-conflicts -f -", APP, true, "serverside-applied")
+        .await;
+    kubectl.check_with("delete -f -", APP, true, "deployment.apps \"web\" deleted").await;
+    kubectl.check("get deployments", "No resources found").await;
+    kubectl.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_makes_typed_objects_and_asks_about_itself() {
+    let Some(kubectl) = Kubectl::start().await else { return };
+    kubectl.check("create namespace shop", "namespace/shop created").await;
+    kubectl.check("create configmap c --from-literal=a=b -n shop", "created").await;
+    kubectl.check("create secret generic s --from-literal=a=b", "created").await;
+    kubectl.check("create deployment d --image=nginx", "created").await;
+    kubectl.check("create serviceaccount robot", "created").await;
+    kubectl.check("create token robot", "eyJ").await;
+    kubectl.check("run p --image=nginx", "pod/p created").await;
+    kubectl.check("get pods -o wide", "Pending").await;
+    kubectl.check("describe pod p", "nginx").await;
+    kubectl.check("expose deployment d --port=80 --type=NodePort", "exposed").await;
+    kubectl.check("get services", "NodePort").await;
+    kubectl.check("get configmaps -A --chunk-size=1", "shop").await;
+    kubectl.check("get namespaces -o name", "namespace/shop").await;
+    kubectl.check("auth whoami", "system:masters").await;
+    kubectl.check("auth can-i create pods", "yes").await;
+    kubectl.check("auth can-i --list", "*.*").await;
+    kubectl.check("events", "No events found").await;
+    kubectl.check("delete pod p", "pod \"p\" deleted").await;
+    kubectl.check("delete configmaps --all -n shop", "configmap \"c\" deleted").await;
+    kubectl.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_learns_what_the_server_serves() {
+    let Some(kubectl) = Kubectl::start().await else { return };
+    kubectl.check("version", "Server Version: v1.36").await;
+    kubectl.check("api-resources", "deployments").await;
+    kubectl.check("api-versions", "networking.k8s.io/v1").await;
+    kubectl.check("explain deployment.spec.replicas", "Number of desired pods").await;
+    kubectl.check("explain pod.spec.containers", "<[]Container>").await;
+    kubectl.check("get --raw /readyz", "ok").await;
+    kubectl.check("cluster-info", "is running at").await;
+    kubectl.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_is_told_what_is_wrong() {
+    let Some(kubectl) = Kubectl::start().await else { return };
+    let unknown = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndatta: {}\n";
+    kubectl.check_with("apply -f -", unknown, false, "unknown field \"datta\"").await;
+    kubectl
+        .check_with("apply --validate=warn -f -", unknown, true, "Warning: unknown field \"datta\"")
+        .await;
+    kubectl.check_with("get pod nope", "", false, "pods \"nope\" not found").await;
+    kubectl.check_with("get nothing", "", false, "doesn't have a resource type").await;
+    let selector = "get pods --field-selector=foo=bar";
+    kubectl.check_with(selector, "", false, "field label not supported: foo").await;
+    kubectl
+        .check_with("create configmap x -n absent", "", false, "namespaces \"absent\" not found")
+        .await;
+    kubectl.stop().await;
+}

@@ -1,0 +1,11 @@
+//! The API as its clients see it: conversations in process, watches, and the real kubectl.
+
+mod access;
+mod conversations;
+mod deletion;
+mod discovery;
+mod kubectl;
+mod lists;
+mod services;
+mod support;
+mod watches;
