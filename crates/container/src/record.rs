@@ -56,25 +56,33 @@ impl PodDirectory {
         self.path.join("shim.log")
     }
 
+    /// A file system in memory that the shim alone sees, and that ends with it: for all that no
+    /// other shim will ever need.
+    pub(crate) fn private(&self) -> PathBuf {
+        self.path.join("private")
+    }
+
     pub(crate) fn shared_memory(&self) -> PathBuf {
-        self.path.join("shm")
+        self.private().join("shm")
     }
 
     /// Where libcontainer keeps its state.
     pub(crate) fn libcontainer(&self) -> PathBuf {
-        self.path.join("libcontainer")
+        self.private().join("libcontainer")
     }
 
-    pub(crate) fn containers(&self) -> PathBuf {
+    /// Where a container's bundle and mount points are.
+    pub(crate) fn container(&self, id: &str) -> PathBuf {
+        self.private().join("containers").join(id)
+    }
+
+    /// The containers' records.
+    pub(crate) fn records(&self) -> PathBuf {
         self.path.join("containers")
     }
 
-    pub(crate) fn container(&self, id: &str) -> PathBuf {
-        self.containers().join(id)
-    }
-
     pub(crate) fn container_record(&self, id: &str) -> PathBuf {
-        self.container(id).join("state.json")
+        self.records().join(format!("{id}.json"))
     }
 
     fn pod_record(&self) -> PathBuf {
@@ -94,8 +102,11 @@ impl PodDirectory {
         }
         let Some(pod) = read_json::<PodFile>(&self.pod_file())? else { return Ok(None) };
         let mut containers: Vec<ContainerState> = Vec::new();
-        for id in directories(&self.containers())? {
-            containers.extend(read_json::<ContainerState>(&self.container_record(&id))?);
+        for name in names(&self.records(), false)? {
+            // What has another ending was being written.
+            if name.ends_with(".json") {
+                containers.extend(read_json::<ContainerState>(&self.records().join(name))?);
+            }
         }
         containers.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(Some(PodRecord { id: pod.spec.id, labels: pod.spec.labels, containers }))
@@ -104,6 +115,10 @@ impl PodDirectory {
 
 /// Names of the directories in a directory; none if it is not there.
 pub(crate) fn directories(path: &Path) -> io::Result<Vec<String>> {
+    names(path, true)
+}
+
+fn names(path: &Path, directories: bool) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(annotate(error, "list", path)),
@@ -112,7 +127,7 @@ pub(crate) fn directories(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
+        if entry.file_type()?.is_dir() == directories {
             names.extend(entry.file_name().into_string());
         }
     }
@@ -126,7 +141,9 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
 
 /// Writes a whole file or nothing: into a neighbour, then renamed.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
+    // Ids may have dots: the ending is added, not exchanged.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
     let attempt = || {
         let mut options = fs::OpenOptions::new();
         let mut file =
@@ -146,6 +163,14 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(annotate(error.into(), "read", path)),
         },
+    }
+}
+
+/// Removes a file; to be without it already is fine.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(annotate(error, "remove", path)),
+        _ => Ok(()),
     }
 }
 
@@ -232,16 +257,16 @@ mod tests {
         assert!(pod.read_record().unwrap().is_none());
         let spec = PodSpec { id: "p".into(), ..PodSpec::default() };
         write_json(&pod.pod_file(), &PodFile { spec, cgroup: "/p".into() }).unwrap();
-        for id in ["b", "a"] {
-            make_private(&pod.container(id)).unwrap();
+        make_private(&pod.records()).unwrap();
+        for id in ["b", "a.b"] {
             let state =
                 ContainerState { id: id.into(), status: Status::Created, warnings: Vec::new() };
             write_json(&pod.container_record(id), &state).unwrap();
         }
-        make_private(&pod.container("half-made")).unwrap();
+        fs::write(pod.records().join("c.json.tmp"), "{").unwrap();
         let record = pod.read_record().unwrap().unwrap();
         let ids: Vec<&str> = record.containers.iter().map(|state| state.id.as_str()).collect();
-        assert_eq!((record.id.as_str(), ids), ("p", vec!["a", "b"]));
+        assert_eq!((record.id.as_str(), ids), ("p", vec!["a.b", "b"]));
     }
 
     #[test]

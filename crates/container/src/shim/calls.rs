@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use super::container::Container;
 use super::event_loop::Shim;
 use crate::protocol::{Answer, Call, Message, Refusal, Request, VERSION};
-use crate::record::write_json;
+use crate::record::{remove_file, write_json};
 use crate::state::{ContainerState, PodRecord, Stats};
 
 impl Shim {
@@ -102,6 +102,7 @@ impl Shim {
             return Err(Refusal::Failed(format!("the first process of {id} outlives SIGKILL")));
         }
         self.containers.remove(id);
+        remove_file(&self.directory.container_record(id)).map_err(fail)?;
         // Taking its mounts and cgroups away is slow in the kernel: done when nobody waits.
         self.trash.push(id.to_owned());
         Ok(())

@@ -24,6 +24,9 @@ use crate::spec::{PodNetwork, PodSpec};
 /// Size of a pod's /dev/shm, as containerd and Docker have it.
 const SHARED_MEMORY: &str = "mode=1777,size=65536k";
 
+/// Bound on bundles and libcontainer's state, all containers together.
+const PRIVATE: &str = "mode=700,size=32m";
+
 /// Sysctls that belong to the ipc namespace.
 const IPC_SYSCTLS: &[&str] = &["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."];
 
@@ -39,7 +42,7 @@ pub(super) fn prepare(directory: PathBuf) -> Result<Shim, String> {
     write_json(&directory.process_file(), &process).map_err(|error| error.to_string())?;
     let signals = take_signals().map_err(|error| format!("take signals: {error}"))?;
     enter_namespaces(&pod.spec)?;
-    mount_shared_memory(&directory).map_err(|error| format!("mount /dev/shm: {error}"))?;
+    mount_own(&directory).map_err(|error| format!("mount the pod's own files: {error}"))?;
     let layout = Layout::detect().map_err(|error| format!("find cgroups: {error}"))?;
     let group = layout.group(pod.cgroup.trim_start_matches('/'));
     group.create().map_err(|error| format!("make the cgroup: {error}"))?;
@@ -148,12 +151,17 @@ fn set_sysctl(pod: &PodSpec, name: &str, value: &str) -> Result<(), String> {
     fs::write(&path, value).map_err(|error| error.to_string())
 }
 
-fn mount_shared_memory(directory: &PodDirectory) -> io::Result<()> {
-    let target = directory.shared_memory();
-    make_private(&target)?;
+fn mount_own(directory: &PodDirectory) -> io::Result<()> {
+    make_private(&directory.records())?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("shm"), &target, Some("tmpfs"), flags, Some(SHARED_MEMORY))?;
-    Ok(())
+    for (name, target, options) in [
+        ("private", directory.private(), PRIVATE),
+        ("shm", directory.shared_memory(), SHARED_MEMORY),
+    ] {
+        make_private(&target)?;
+        mount(Some(name), &target, Some("tmpfs"), flags, Some(options))?;
+    }
+    make_private(&directory.libcontainer())
 }
 
 /// The socket, bound by way of the directory's descriptor: its path may be over 107 bytes.

@@ -15,7 +15,7 @@ use super::{Container, Defaults, chain, devices};
 use crate::cgroup::Group;
 use crate::error::CreateStep;
 use crate::protocol::Refusal;
-use crate::record::{make_private, remove_tree, write_json};
+use crate::record::{make_private, remove_file, remove_tree, write_json};
 use crate::shim::bundle::{self, PidNamespace, Surroundings};
 use crate::shim::event_loop::Shim;
 use crate::shim::log::Log;
@@ -143,7 +143,6 @@ impl Shim {
         let fail = at::<std::io::Error>(CreateStep::Process);
         let (ours, theirs) = stdio(spec, directory).map_err(&fail)?;
         let state = self.directory.libcontainer();
-        make_private(&state).map_err(&fail)?;
         let given: BTreeSet<RawFd> = theirs.numbers();
         let before = descriptors::open();
         let program = Program {
@@ -179,6 +178,7 @@ impl Shim {
             rootfs::unmount(&directory.join("cgroup")),
             remove_tree(&self.directory.libcontainer().join(id)),
             remove_tree(&directory),
+            remove_file(&self.directory.container_record(id)),
         ];
         for error in undone.into_iter().filter_map(Result::err) {
             self.complain(&format!("take away container {id}: {error}"));
