@@ -9,14 +9,14 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kit::Tasks;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::translate::{Routes, Tls, is_ours, translate};
+use super::translate::{CLASS, Routes, Tls, class, is_ours, translate};
 use crate::cache::{Changes, follow};
 use crate::services::endpoints::Slices;
 use crate::shared::Shared;
@@ -46,8 +46,15 @@ pub(crate) fn start(
     let seen = notify(changes);
     let api = Api::<IngressClass>::all(client.clone());
     let classes = follow(tasks, "watch ingressclasses", api, config(), move |_| seen());
-    let follower =
-        Follower { shared: shared.clone(), services, slices, ingresses, classes, applied: None };
+    let follower = Follower {
+        shared: shared.clone(),
+        services,
+        slices,
+        ingresses,
+        classes,
+        applied: None,
+        class_brought: false,
+    };
     tasks.spawn_until_shutdown("apply ingresses", follower.run(changes.subscribe()));
 }
 
@@ -58,6 +65,7 @@ struct Follower {
     ingresses: Store<Ingress>,
     classes: Store<IngressClass>,
     applied: Option<(Routes, Vec<Option<Secret>>)>,
+    class_brought: bool,
 }
 
 impl Follower {
@@ -110,6 +118,19 @@ impl Follower {
         for ingress in ours {
             self.report(&ingress).await?;
         }
+        self.bring_class().await
+    }
+
+    /// Makes the IngressClass, once.
+    async fn bring_class(&mut self) -> kube::Result<()> {
+        if self.class_brought {
+            return Ok(());
+        }
+        let api = Api::<IngressClass>::all(self.shared.client.clone());
+        if api.get_opt(CLASS).await?.is_none() {
+            api.create(&PostParams::default(), &class()).await?;
+        }
+        self.class_brought = true;
         Ok(())
     }
 

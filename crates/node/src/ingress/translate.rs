@@ -6,15 +6,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use gateway::{Backend, Host, Path, Protocol, Route};
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressServiceBackend,
+    HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressClassSpec, IngressServiceBackend,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::services::endpoints::Slices;
 
 /// The class this gateway serves without an IngressClass object.
-const CLASS: &str = "sampan";
+pub(crate) const CLASS: &str = "sampan";
 /// The `spec.controller` of IngressClass objects that mean this gateway.
-pub(crate) const CONTROLLER: &str = "sampan.io/gateway";
+const CONTROLLER: &str = "sampan.io/gateway";
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const DEFAULT_ANNOTATION: &str = "ingressclass.kubernetes.io/is-default-class";
 /// The port names and `appProtocol`s that mean HTTP/2 without TLS.
@@ -47,6 +48,17 @@ impl Routes {
                 IpAddr::V6(_) => None,
             })
             .collect()
+    }
+}
+
+/// The object that tells people and charts of this gateway.
+pub(crate) fn class() -> IngressClass {
+    IngressClass {
+        metadata: ObjectMeta { name: Some(CLASS.to_owned()), ..ObjectMeta::default() },
+        spec: Some(IngressClassSpec {
+            controller: Some(CONTROLLER.to_owned()),
+            ..IngressClassSpec::default()
+        }),
     }
 }
 

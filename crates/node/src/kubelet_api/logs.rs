@@ -1,5 +1,8 @@
 //! /containerLogs: the lines of a container's CRI log files, as they were or as they come.
 
+mod entry;
+mod options;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,10 +11,12 @@ use axum::extract::{Path as Parts, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncSeekExt, BufReader};
 use tokio::sync::mpsc;
 
+use self::entry::{Carry, Entry};
+use self::options::Options;
 use super::{Failure, Served};
 use crate::shared::lock;
 
@@ -23,56 +28,6 @@ const QUEUE_LEN_MAX: usize = 64;
 const LINE_BYTES_MAX: usize = 1 << 20;
 /// Rotated files that are read before the current one.
 const ROTATED_MAX: u32 = 8;
-
-/// What a caller wants to see.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Options {
-    follow: bool,
-    previous: bool,
-    timestamps: bool,
-    tail: Option<u64>,
-    since: Option<Timestamp>,
-    limit_bytes: Option<u64>,
-}
-
-impl Options {
-    fn parse(query: &[(String, String)], now: Timestamp) -> Result<Self, Failure> {
-        let mut options = Self::default();
-        for (key, value) in query {
-            match key.as_str() {
-                "follow" => options.follow = flag(value),
-                "previous" => options.previous = flag(value),
-                "timestamps" => options.timestamps = flag(value),
-                "tailLines" => options.tail = Some(number(key, value)?),
-                "limitBytes" => options.limit_bytes = Some(number(key, value)?),
-                "sinceSeconds" => {
-                    let seconds = i64::try_from(number(key, value)?).unwrap_or(i64::MAX);
-                    let since = now.checked_sub(SignedDuration::from_secs(seconds));
-                    options.since = Some(since.unwrap_or(Timestamp::MIN));
-                }
-                "sinceTime" => {
-                    let parsed = value.parse();
-                    let wrong = |_| {
-                        Failure::bad_request(format!("sinceTime={value}: not a time in RFC 3339"))
-                    };
-                    options.since = Some(parsed.map_err(wrong)?);
-                }
-                _ => {}
-            }
-        }
-        Ok(options)
-    }
-}
-
-fn flag(value: &str) -> bool {
-    matches!(value, "true" | "1")
-}
-
-fn number(key: &str, value: &str) -> Result<u64, Failure> {
-    let wrong =
-        |_| Failure::bad_request(format!("{key}={value}: not a whole number of zero or more"));
-    value.parse().map_err(wrong)
-}
 
 pub(super) async fn serve(
     State(served): State<Served>,
@@ -136,12 +91,6 @@ struct Log {
     options: Options,
     left: Option<u64>,
     carry: Carry,
-}
-
-/// Whether the line that is being shown has begun already: CRI splits long ones.
-#[derive(Default)]
-struct Carry {
-    partial: bool,
 }
 
 impl Log {
@@ -231,46 +180,6 @@ impl Log {
             }
         }
         self.out.send(line.into()).await.is_ok()
-    }
-}
-
-impl Carry {
-    fn show(&mut self, entry: &Entry<'_>, timestamps: bool) -> Vec<u8> {
-        let mut line = Vec::with_capacity(entry.content.len() + 1);
-        if timestamps && !self.partial {
-            line.extend(entry.time);
-            line.push(b' ');
-        }
-        line.extend(entry.content);
-        if entry.whole {
-            line.push(b'\n');
-        }
-        self.partial = !entry.whole;
-        line
-    }
-}
-
-/// One line of a CRI log: `time stream tag content`.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry<'a> {
-    time: &'a [u8],
-    /// The last piece of a line.
-    whole: bool,
-    content: &'a [u8],
-}
-
-impl<'a> Entry<'a> {
-    fn parse(line: &'a [u8]) -> Option<Self> {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let mut parts = line.splitn(4, |byte| *byte == b' ');
-        let (time, _stream, tag) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { time, whole: !tag.starts_with(b"P"), content: parts.next()? })
-    }
-
-    fn is_since(&self, since: Option<Timestamp>) -> bool {
-        let Some(since) = since else { return true };
-        let time = std::str::from_utf8(self.time).ok().and_then(|time| time.parse().ok());
-        time.is_none_or(|time: Timestamp| time >= since)
     }
 }
 
@@ -390,11 +299,5 @@ mod tests {
         running.store(false, std::sync::atomic::Ordering::SeqCst);
         assert_eq!(lines.recv().await, None);
         task.await.unwrap().unwrap();
-    }
-
-    #[test]
-    fn what_is_no_cri_line_is_left_out() {
-        assert_eq!(Entry::parse(b"torn"), None);
-        assert_eq!(Entry::parse(b"t s F \n").map(|entry| entry.content.len()), Some(0));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
-use container::{Error, Exec, ExitStatus, Size, StdioReader};
+use container::{Error, Exec, ExitStatus, Size, StdioReader, StdioWriter, Terminal};
 use futures::stream::SplitSink;
 use futures::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -92,24 +92,7 @@ pub(super) async fn run(socket: WebSocket, process: Result<Exec, Error>) {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => Input::Nothing,
                 };
-                match input {
-                    Input::Data(data) => {
-                        if let Some(writer) = &mut stdin {
-                            // A process that has closed its input goes on without it.
-                            if writer.write_all(&data).await.is_err() {
-                                stdin = None;
-                            }
-                        }
-                    }
-                    Input::Close => stdin = None,
-                    Input::Resize(size) => {
-                        let resized = terminal.as_ref().map(|terminal| terminal.resize(size));
-                        if let Some(Err(error)) = resized {
-                            tracing::debug!(%error, "terminal not resized");
-                        }
-                    }
-                    Input::Nothing => {}
-                }
+                take(input, &mut stdin, terminal.as_ref()).await;
             }
         }
     };
@@ -127,6 +110,27 @@ pub(super) async fn run(socket: WebSocket, process: Result<Exec, Error>) {
         Err(error) => failed_to_run(&error),
     };
     finish(&mut sink, status).await;
+}
+
+/// Hands on what a client sent.
+async fn take(input: Input, stdin: &mut Option<StdioWriter>, terminal: Option<&Terminal>) {
+    match input {
+        Input::Data(data) => {
+            // A process that has closed its input goes on without it.
+            if let Some(writer) = stdin
+                && writer.write_all(&data).await.is_err()
+            {
+                *stdin = None;
+            }
+        }
+        Input::Close => *stdin = None,
+        Input::Resize(size) => {
+            if let Some(Err(error)) = terminal.map(|terminal| terminal.resize(size)) {
+                tracing::debug!(%error, "terminal not resized");
+            }
+        }
+        Input::Nothing => {}
+    }
 }
 
 /// Copies an output to the client, with its channel before every piece.

@@ -1,21 +1,16 @@
 //! One look at (or one word to) a container: HTTP, TCP, gRPC, exec. Used by probes and hooks.
 
+mod exec;
+mod grpc;
+mod http;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use k8s_openapi::api::core::v1::{Container, GRPCAction, HTTPGetAction, LifecycleHandler, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// What of a program's output is shown when it fails.
-const OUTPUT_BYTES_MAX: u64 = 10 * 1024;
-/// What of an answer's body is shown when it is a failure.
-const BODY_CHARS_MAX: usize = 200;
 const USER_AGENT: &str = "kube-probe/1.36";
 
 /// What to do.
@@ -140,15 +135,15 @@ pub(crate) async fn run(
     let late = || format!("command timed out: {} timed out after {timeout:?}", label(action));
     let work = async {
         match action {
-            Action::Http { target, path, headers } => http_get(*target, path, headers).await,
+            Action::Http { target, path, headers } => http::get(*target, path, headers).await,
             Action::Tcp(target) => connect(*target).await.map(drop),
-            Action::Grpc { target, service } => grpc(*target, service).await,
+            Action::Grpc { target, service } => grpc::check(*target, service).await,
             Action::Sleep(time) => {
                 tokio::time::sleep(*time).await;
                 Ok(())
             }
             Action::Exec(args) => match place {
-                Some(place) => exec(place, args).await,
+                Some(place) => exec::run(place, args).await,
                 None => Err("the container is not running".to_owned()),
             },
         }
@@ -177,48 +172,6 @@ fn plain(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
-async fn http_get(
-    target: SocketAddr,
-    path: &str,
-    headers: &[(String, String)],
-) -> Result<(), String> {
-    let failed = |what: String| format!("Get \"http://{target}{path}\": {what}");
-    let stream = connect(target).await.map_err(failed)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    let mut request = Request::get(path)
-        .header(http::header::HOST, target.to_string())
-        .header(http::header::USER_AGENT, USER_AGENT)
-        .header(http::header::ACCEPT, "*/*")
-        .header(http::header::CONNECTION, "close")
-        .body(Full::<Bytes>::default())
-        .map_err(|error| failed(error.to_string()))?;
-    for (name, value) in headers {
-        let name = HeaderName::try_from(name).map_err(|error| failed(error.to_string()))?;
-        let value = HeaderValue::try_from(value).map_err(|error| failed(error.to_string()))?;
-        request.headers_mut().insert(name, value);
-    }
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(|e| failed(e.to_string()))?;
-        let status = response.status();
-        if (200..400).contains(&status.as_u16()) {
-            return Ok(());
-        }
-        let body = first_of(response.into_body()).await;
-        Err(format!("HTTP probe failed with statuscode: {}{body}", status.as_u16()))
-    };
-    drive(connection, exchange).await
-}
-
-/// The start of a body, for a message.
-async fn first_of(mut body: hyper::body::Incoming) -> String {
-    let Some(Ok(frame)) = body.frame().await else { return String::new() };
-    let text = frame.data_ref().map(|data| String::from_utf8_lossy(data).into_owned());
-    let text: String = text.unwrap_or_default().trim().chars().take(BODY_CHARS_MAX).collect();
-    if text.is_empty() { text } else { format!(" ({text})") }
-}
-
 /// Runs a connection for as long as `exchange` needs it.
 async fn drive<T>(
     connection: impl Future<Output = hyper::Result<()>>,
@@ -235,108 +188,11 @@ async fn drive<T>(
     }
 }
 
-/// grpc.health.v1.Health/Check by hand: one field in, one field out.
-async fn grpc(target: SocketAddr, service: &str) -> Result<(), String> {
-    let failed = |what: String| format!("service unhealthy: grpc {target}: {what}");
-    let stream = connect(target).await.map_err(failed)?;
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-    let request = Request::post(format!("http://{target}/grpc.health.v1.Health/Check"))
-        .header(http::header::CONTENT_TYPE, "application/grpc")
-        .header(http::header::TE, "trailers")
-        .header(http::header::USER_AGENT, USER_AGENT)
-        .body(Full::new(health_request(service)))
-        .map_err(|error| failed(error.to_string()))?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(|e| failed(e.to_string()))?;
-        let headers = response.headers().clone();
-        let body = response.into_body().collect().await.map_err(|e| failed(e.to_string()))?;
-        let status = body.trailers().and_then(|trailers| trailers.get("grpc-status"));
-        let status = status.or_else(|| headers.get("grpc-status")).cloned();
-        if status.as_ref().is_none_or(|status| status != "0") {
-            return Err(failed(format!("status {status:?}")));
-        }
-        match serving_status(&body.to_bytes()) {
-            Some(1) => Ok(()),
-            other => Err(failed(format!("health status {other:?}"))),
-        }
-    };
-    drive(connection, exchange).await
-}
-
-/// A HealthCheckRequest in a gRPC frame.
-fn health_request(service: &str) -> Bytes {
-    let mut message = Vec::new();
-    if !service.is_empty() {
-        message.push(0x0a);
-        let mut len = service.len();
-        while len >= 0x80 {
-            message.push((len & 0x7f) as u8 | 0x80);
-            len >>= 7;
-        }
-        message.push(len as u8);
-        message.extend(service.as_bytes());
-    }
-    let mut frame = vec![0];
-    frame.extend(u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
-    frame.extend(message);
-    frame.into()
-}
-
-/// The status in a framed HealthCheckResponse; 0 when the field is not there.
-fn serving_status(frame: &[u8]) -> Option<u8> {
-    match frame.get(5..)? {
-        [] => Some(0),
-        [0x08, status, ..] => Some(*status),
-        _ => None,
-    }
-}
-
-async fn exec(place: Place<'_>, args: &[String]) -> Result<(), String> {
-    let spec = container::ExecSpec {
-        container: place.container.to_owned(),
-        args: args.to_vec(),
-        stdout: true,
-        stderr: true,
-        ..Default::default()
-    };
-    let mut exec = place.pod.exec(spec).await.map_err(|error| error.to_string())?;
-    let (stdout, stderr) = (exec.stdout.take(), exec.stderr.take());
-    let (out, err) = tokio::join!(read_some(stdout), read_some(stderr));
-    let status = exec.wait().await.map_err(|error| error.to_string())?;
-    if status.code == 0 {
-        return Ok(());
-    }
-    let output = format!("{out}{err}");
-    let output = output.trim();
-    let code = status.code;
-    Err(if output.is_empty() {
-        format!("command terminated with exit code {code}")
-    } else {
-        output.to_owned()
-    })
-}
-
-/// The start of an output; all of it is read, or the program would block.
-async fn read_some(reader: Option<container::StdioReader>) -> String {
-    let Some(reader) = reader else { return String::new() };
-    let mut start = Vec::new();
-    let mut limited = reader.take(OUTPUT_BYTES_MAX);
-    if limited.read_to_end(&mut start).await.is_ok() {
-        let mut rest = limited.into_inner();
-        // What does not fit into a message is dropped.
-        let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
-    }
-    String::from_utf8_lossy(&start).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     fn container() -> Container {
@@ -408,14 +264,5 @@ mod tests {
         drop(listener);
         let found = run(&Action::Tcp(target), None, Duration::from_secs(5)).await;
         assert_eq!(found, Err(format!("dial tcp {target}: connect: connection refused")));
-    }
-
-    #[test]
-    fn health_messages_are_framed() {
-        assert_eq!(&health_request("")[..], [0, 0, 0, 0, 0]);
-        assert_eq!(&health_request("ab")[..], [0, 0, 0, 0, 4, 0x0a, 2, b'a', b'b']);
-        assert_eq!(serving_status(&[0, 0, 0, 0, 2, 8, 1]), Some(1));
-        assert_eq!(serving_status(&[0, 0, 0, 0, 0]), Some(0));
-        assert_eq!(serving_status(&[]), None);
     }
 }

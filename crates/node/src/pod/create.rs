@@ -1,34 +1,25 @@
-//! Making and starting one attempt of a container.
+//! Making one attempt of a container.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use container::{ContainerSpec, CreateError, Mount};
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::api::core::v1::{Container, Service};
 
-use super::check::Action;
 use super::fields::named;
-use super::restart::after;
 use super::spec::{self, ImageFacts};
-use super::state::{Now, Waiting, container_id};
+use super::state::{Waiting, container_id};
 use super::volumes::mounts;
 use super::worker::Worker;
-use super::{check, env, image};
+use super::{env, image};
 use crate::events::Level;
 
 /// How often the image store is asked for an image that is not there.
 const IMAGE_WAIT: Duration = Duration::from_secs(1);
 /// The wait after a container could not be made.
 const CREATE_WAIT: Duration = Duration::from_secs(10);
-/// The exit code of a container whose program could not be run, as containerd has it.
-const START_ERROR_CODE: i32 = 128;
-/// A postStart hook may take as long as its container lives; this is when we stop listening.
-const POST_START_MAX: Duration = Duration::from_secs(3600);
 /// Where a termination message is written when the container does not say.
 const TERMINATION_PATH: &str = "/dev/termination-log";
 
@@ -219,72 +210,6 @@ impl Worker {
         if let Ok(Err(error)) = removed {
             tracing::warn!(pod = self.uid, name, %error, "old logs not removed");
         }
-    }
-
-    /// Starts the attempt that is made.
-    pub(crate) async fn start(&mut self, index: usize) {
-        let (Some(sandbox), Some(id)) = (&self.sandbox, self.slots[index].id()) else { return };
-        let name = self.slots[index].name.clone();
-        match sandbox.pod.start(&id).await {
-            Ok(()) => {
-                self.note(
-                    Some(&name),
-                    Level::Normal,
-                    "Started",
-                    format!("Started container {name}"),
-                );
-                self.slots[index].now = Now::Running { since: Timestamp::now() };
-                self.post_start(index);
-            }
-            Err(container::Error::ShimGone(_)) => self.sandbox_lost().await,
-            Err(error) => {
-                let message = error.to_string();
-                self.note(Some(&name), Level::Warning, "Failed", format!("Error: {message}"));
-                self.start_failed(index, &id, message);
-            }
-        }
-    }
-
-    /// A program that cannot be run counts as one that ran and failed.
-    fn start_failed(&mut self, index: usize, id: &str, message: String) {
-        let now = Timestamp::now();
-        self.slots[index].ended(ContainerStateTerminated {
-            exit_code: START_ERROR_CODE,
-            reason: Some("StartError".to_owned()),
-            message: Some(message),
-            started_at: Some(Time(now)),
-            finished_at: Some(Time(now)),
-            container_id: Some(format!("sampan://{}.{id}", self.uid)),
-            ..ContainerStateTerminated::default()
-        });
-        // Never twice within a millisecond, whatever the back-off says.
-        self.slots[index].not_before = Some(after(now, Duration::from_millis(100)));
-    }
-
-    fn post_start(&mut self, index: usize) {
-        let slot = &self.slots[index];
-        let (Some(sandbox), Some(id)) = (&self.sandbox, slot.id()) else { return };
-        let Some(container) = named(&self.pod, &slot.name) else { return };
-        let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref());
-        let (Some(hook), Some(address)) = (hook, self.address) else { return };
-        let action = Action::of_hook(hook, container, IpAddr::from(address));
-        let (pod, name) = (sandbox.pod.clone(), slot.name.clone());
-        let (object, recorder) = (self.pod.clone(), self.shared.recorder.clone());
-        self.jobs.spawn(async move {
-            let done = match &action {
-                Ok(action) => {
-                    let place = check::Place { pod: &pod, container: &id };
-                    check::run(action, Some(place), POST_START_MAX).await
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            let Err(message) = done else { return };
-            let text = format!("PostStartHook failed: {message}");
-            recorder.pod(&object, Some(&name), Level::Warning, "FailedPostStartHook", text);
-            if let Err(error) = pod.signal(&id, nix::libc::SIGKILL, true).await {
-                tracing::warn!(id, %error, "container not killed after its postStart hook failed");
-            }
-        });
     }
 
     pub(crate) fn log_path(&self, container: &str, attempt: u32) -> PathBuf {
