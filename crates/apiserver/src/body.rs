@@ -1,5 +1,7 @@
 //! Request bodies: JSON, YAML or Kubernetes' protobuf, bounded in size and depth.
 
+use std::time::Duration;
+
 use api::fields::{self, FieldValidation};
 use api::status::Status;
 use api::{Gvk, protobuf, schema};
@@ -16,6 +18,8 @@ use crate::request::Call;
 
 /// No body is larger, as in kube-apiserver.
 pub(crate) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// A body arrives within this time.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 const ACCEPTED: [&str; 3] =
     ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
@@ -29,10 +33,16 @@ pub(crate) struct Raw {
 /// Reads the whole body.
 pub(crate) async fn read(request: Request<Body>) -> ApiResult<Raw> {
     let media = media_type(request.headers());
-    match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
-        Ok(body) => Ok(Raw { bytes: body.to_bytes(), media }),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_BYTES_MAX)),
-        Err(error) => Err(ApiError::bad_request(format!("the body could not be read: {error}"))),
+    let whole = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, whole).await {
+        Ok(Ok(body)) => Ok(Raw { bytes: body.to_bytes(), media }),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(ApiError::too_large(BODY_BYTES_MAX))
+        }
+        Ok(Err(error)) => {
+            Err(ApiError::bad_request(format!("the body could not be read: {error}")))
+        }
+        Err(_) => Err(Status::timeout("the request's body did not arrive in time").into()),
     }
 }
 

@@ -168,7 +168,7 @@ impl std::fmt::Debug for ObjectPath {
         write!(
             f,
             "{} {} {} {}",
-            self.kind.resource().to_string(),
+            self.kind.resource(),
             self.namespace.as_deref().unwrap_or("-"),
             self.name.as_deref().unwrap_or("-"),
             self.subresource.map_or("-", Subresource::name)

@@ -34,7 +34,7 @@ fn external_address(service: &Value) -> Value {
     let mut all: Vec<&str> =
         list(service, "/spec/externalIPs").iter().filter_map(Value::as_str).collect();
     match at(service, "/spec/type") {
-        "ExternalName" => return at(service, "/spec/externalName").into(),
+        "ExternalName" => at(service, "/spec/externalName").into(),
         "LoadBalancer" => {
             let mut given = ingress_addresses(service);
             given.append(&mut all);

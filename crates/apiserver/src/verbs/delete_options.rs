@@ -43,11 +43,7 @@ pub(crate) async fn read(call: &Call, request: Request<Body>) -> ApiResult<Delet
 
 fn decode(raw: &Raw) -> ApiResult<Value> {
     let object = match raw.media.as_str() {
-        "application/vnd.kubernetes.protobuf" => {
-            let gvk = api::Gvk::core("DeleteOptions");
-            api::protobuf::decode_as(&raw.bytes, &gvk)
-                .map_err(|error| ApiError::bad_request(error.to_string()))?
-        }
+        "application/vnd.kubernetes.protobuf" => from_protobuf(&raw.bytes)?,
         "application/yaml" | "text/yaml" => body::yaml(&raw.bytes)?,
         _ => serde_json::from_slice(&raw.bytes).map_err(|error| {
             ApiError::bad_request(format!("error decoding DeleteOptions: {error}"))
@@ -59,6 +55,21 @@ fn decode(raw: &Raw) -> ApiResult<Value> {
             "decoded object cannot be converted to DeleteOptions: it is a {other}"
         ))),
     }
+}
+
+/// Its envelope may name the type or leave it to the request.
+fn from_protobuf(bytes: &[u8]) -> ApiResult<Value> {
+    let decoded = match api::protobuf::decode(bytes) {
+        Ok((gvk, mut value)) => {
+            value["kind"] = gvk.kind.into();
+            Ok(value)
+        }
+        Err(api::protobuf::ProtobufError::UnknownType(_)) => {
+            api::protobuf::decode_as(bytes, &api::Gvk::core("DeleteOptions"))
+        }
+        Err(error) => Err(error),
+    };
+    decoded.map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 fn from_query(call: &Call) -> ApiResult<DeleteOptions> {

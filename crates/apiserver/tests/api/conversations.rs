@@ -309,3 +309,12 @@ async fn options_that_we_cannot_honour_are_refused() {
     let refused = json!({"reason": "BadRequest"});
     server.check(&format!("GET {CONFIG_MAPS}?shardSelector=x"), json!(null), 400, refused).await;
 }
+
+#[tokio::test]
+async fn a_name_that_is_no_path_segment_is_refused() {
+    let server = Server::start().await;
+    for name in ["a/b", "..", "a%2fb", "", "Upper"] {
+        let body = json!({"metadata": {"name": name}});
+        server.check(&format!("POST {CONFIG_MAPS}"), body, 422, json!({"reason": "Invalid"})).await;
+    }
+}

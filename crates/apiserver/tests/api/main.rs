@@ -4,6 +4,7 @@ mod access;
 mod conversations;
 mod deletion;
 mod discovery;
+mod kube_rs;
 mod kubectl;
 mod lists;
 mod services;
