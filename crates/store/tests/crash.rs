@@ -130,6 +130,17 @@ async fn a_cut_segment_before_the_last_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_segment_that_was_just_being_created_is_begun_again() {
+    for leftover in [&b""[..], &b"sampan"[..], &[0; 64][..]] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fill(dir.path(), options(), 30).await;
+        fs::write(dir.path().join(format!("{:020}.log", 32)), leftover).expect("it writes");
+        let found = revision_after(dir.path()).await.expect("nothing was in it");
+        assert_eq!(found, Revision(31));
+    }
+}
+
 /// A directory with a snapshot and the segments after it.
 async fn snapshotted() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");

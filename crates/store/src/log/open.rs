@@ -95,6 +95,15 @@ impl Log {
     }
 }
 
+/// What there was in a segment.
+#[derive(PartialEq, Eq)]
+enum Replayed {
+    /// A header, and frames up to its end.
+    Whole,
+    /// Not even a whole header.
+    Nothing,
+}
+
 struct Opening<'a> {
     store: Arc<dyn LogStore>,
     options: &'a Options,
@@ -147,7 +156,12 @@ impl<'a> Opening<'a> {
         let mut kept = self.segments.split_off(unneeded);
         let last = kept.len().saturating_sub(1);
         for (index, segment) in kept.iter_mut().enumerate() {
-            self.replay(segment, index == last)?;
+            if self.replay(segment, index == last)? == Replayed::Nothing {
+                // It was being created when the crash came; the one before it goes on.
+                self.remove(&segment::name(segment.first))?;
+                kept.pop();
+                break;
+            }
         }
         let removed = std::mem::replace(&mut self.segments, kept);
         for old in removed {
@@ -161,14 +175,14 @@ impl<'a> Opening<'a> {
         Ok(())
     }
 
-    fn replay(&mut self, segment: &mut Segment, is_last: bool) -> Result<(), OpenError> {
+    fn replay(&mut self, segment: &mut Segment, is_last: bool) -> Result<Replayed, OpenError> {
         let name = segment::name(segment.first);
         let path = self.store.path(&name);
         self.check_follows(segment.first, &path)?;
         let file = self.read(&name)?;
         match segment::check(&file, segment.first) {
             Header::Good => {}
-            Header::Torn if is_last => return self.recreate(segment),
+            Header::Torn if is_last => return Ok(Replayed::Nothing),
             Header::Torn => return Err(damaged(path, 0, TOO_SHORT)),
             Header::Damaged(reason) => return Err(damaged(path, 0, reason)),
             Header::Format(format) => return Err(OpenError::Format { path, format }),
@@ -190,7 +204,7 @@ impl<'a> Opening<'a> {
             }
         }
         segment.bytes = offset as u64;
-        Ok(())
+        Ok(Replayed::Whole)
     }
 
     /// What begins with revision `first` must follow what was read, or overlap with it.
@@ -275,12 +289,6 @@ impl<'a> Opening<'a> {
 
     fn remove(&self, name: &str) -> Result<(), OpenError> {
         self.store.remove(name).map_err(|source| self.io("remove", name, source))
-    }
-
-    /// The crash came while the segment was being created: nothing was in it.
-    fn recreate(&self, segment: &Segment) -> Result<(), OpenError> {
-        let created = segment::create(self.store.as_ref(), segment.first);
-        created.map(drop).map_err(|source| self.io("create", &segment::name(segment.first), source))
     }
 
     /// Cuts off the tail of a write that nobody was told of.

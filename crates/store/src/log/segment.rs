@@ -97,13 +97,11 @@ pub(super) fn create(
     });
     match created {
         Ok(file) => Ok((Segment::empty(first), file)),
-        Err(error) => {
-            // Left behind it does no harm: it is created anew, or taken for torn when opened.
-            if let Err(error) = store.remove(&name) {
-                tracing::debug!(%error, %name, "could not remove a segment that was not finished");
-            }
-            Err(error)
-        }
+        Err(error) => match store.remove(&name) {
+            // If it cannot be removed, it must not be followed by others: the log has failed.
+            Err(worse) if worse.kind() != io::ErrorKind::NotFound => Err(worse),
+            _ => Err(error),
+        },
     }
 }
 
