@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct GatewayConfig {
     /// Client connections served at once by one listener; more wait in its backlog.
     pub connections_max: usize,
-    /// How long a client may take to send the head of a request, or to finish a TLS handshake.
+    /// How long a client may take to send the head of a request, or to finish a TLS handshake. In
+    /// HTTP/1 the time starts at the end of the request before, so it bounds the pause as well.
     pub header_timeout: Duration,
     /// How long a client's connection may be without a request.
     pub idle_timeout: Duration,
@@ -26,7 +27,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         GatewayConfig {
             connections_max: 16_384,
-            header_timeout: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(75),
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(60),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::RequestBody;
 use crate::{GatewayConfig, Protocol, clock};
@@ -26,6 +27,14 @@ pub(crate) struct Endpoint {
     rests_until_ms: AtomicU64,
     http1: http1::Connections,
     http2: http2::Connection,
+    /// Cancelled when this is dropped: by then it is in no table, and no request holds it.
+    released: CancellationToken,
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.released.cancel();
+    }
 }
 
 /// What went wrong between us and an endpoint.
@@ -80,7 +89,13 @@ impl Endpoint {
             rests_until_ms: AtomicU64::new(0),
             http1: http1::Connections::default(),
             http2: http2::Connection::default(),
+            released: CancellationToken::new(),
         }
+    }
+
+    /// Cancelled when no table and no request has this endpoint any more.
+    pub fn released(&self) -> CancellationToken {
+        self.released.clone()
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -90,6 +90,15 @@ impl Routing {
         exact.or_else(|| wildcard().and_then(found)).or_else(|| found(&self.any))
     }
 
+    pub fn has(&self, endpoint: &Endpoint) -> bool {
+        self.endpoints.contains_key(&(endpoint.address(), endpoint.protocol()))
+    }
+
+    /// Every endpoint in the table.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.endpoints.values()
+    }
+
     pub fn counts(&self) -> Vec<RouteCounts> {
         let mut counts: Vec<_> = self.counters.values().map(|counters| counters.read()).collect();
         counts.sort_by(|a, b| (&a.host, &a.path).cmp(&(&b.host, &b.path)));

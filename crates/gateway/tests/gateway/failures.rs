@@ -45,13 +45,13 @@ async fn an_endpoint_that_refuses_is_502_and_one_that_is_silent_504() {
 #[tokio::test]
 async fn an_upload_that_takes_longer_than_the_response_may_is_no_timeout() {
     let upstream = Upstream::start("a").await;
-    let response_timeout = Duration::from_millis(150);
+    let response_timeout = Duration::from_millis(1_000);
     let served = Served::start(GatewayConfig { response_timeout, ..Default::default() }).await;
     served.gateway.set_routes(to(Http1, &[upstream.address]));
     let frames = futures::stream::unfold(0, |sent| async move {
         tokio::time::sleep(Duration::from_millis(60)).await;
         let frame = http_body::Frame::data("part".into());
-        (sent < 8).then_some((Ok::<_, hyper::Error>(frame), sent + 1))
+        (sent < 22).then_some((Ok::<_, hyper::Error>(frame), sent + 1))
     });
     let body = http_body_util::BodyExt::boxed_unsync(http_body_util::StreamBody::new(frames));
     let wanted = request(Method::POST, served.address, "/").body(body).unwrap();
@@ -126,4 +126,22 @@ async fn a_client_that_is_slow_with_its_head_is_left() {
     let mut answer = Vec::new();
     soon(stream.read_to_end(&mut answer)).await.unwrap();
     assert!(!answer.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_connection_between_requests_is_ended_without_a_word() {
+    let upstream = Upstream::start("a").await;
+    let times = GatewayConfig {
+        header_timeout: Duration::from_millis(50),
+        idle_timeout: Duration::from_millis(50),
+        ..Default::default()
+    };
+    let served = Served::start(times).await;
+    served.gateway.set_routes(to(Http1, &[upstream.address]));
+    let mut stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.ends_with("\r\n\r\na"), "{answer}");
 }

@@ -16,10 +16,6 @@ const CLIENTS: u32 = 16;
 const REPLICAS: usize = 3;
 const GENERATIONS: usize = 5;
 
-/// How long a server goes on taking requests after it left the table: what is on its way to it
-/// was sent before.
-const SETTLE: Duration = Duration::from_millis(30);
-
 /// Sends requests evenly until told to stop; half are POSTs, which must not be sent twice.
 async fn load(client: Client, served: std::net::SocketAddr, stop: Arc<AtomicBool>) -> usize {
     let pause = Duration::from_secs(1) * CLIENTS / REQUESTS_PER_SECOND;
@@ -63,7 +59,7 @@ async fn check(protocol: Protocol, client: fn() -> Client) {
         served.gateway.set_routes(to(protocol, &addresses(&replicas)));
         let old = replicas.remove(0);
         served.gateway.set_routes(to(protocol, &addresses(&replicas)));
-        tokio::time::sleep(SETTLE).await;
+        soon(served.gateway.released(old.address)).await;
         handled.fetch_add(old.requests(), Ordering::Relaxed);
         old.stop().await;
     }
