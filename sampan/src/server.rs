@@ -132,6 +132,7 @@ async fn start(
         images: engines.images,
         network: engines.network,
         addresses: engines.addresses,
+        service_range: ranges.service_addresses(),
         dns_table: engines.dns_table.clone(),
         gateway: engines.gateway.clone(),
         data_dir: instance.data_dir().to_owned(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use container::{Runtime, RuntimeConfig};
-use gateway::{Gateway, GatewayConfig};
+use gateway::{Drained, Gateway, GatewayConfig};
 use image::ImageStore;
 use kit::Tasks;
 use net::dns::{self, DnsTable, Upstream};
@@ -111,11 +111,8 @@ pub async fn serve_dns(tasks: &Tasks, address: Ipv4Addr, table: dns::Handle) -> 
 pub fn serve_gateway(tasks: &Tasks, gateway: Gateway, listener: TcpListener) {
     let shutdown = tasks.shutdown();
     tasks.spawn("gateway", async move {
-        if let Err(error) = gateway.serve(listener, shutdown.cancelled_owned()).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the gateway stopped listening"
-            );
+        if let Drained::CutOff { connections } = gateway.serve(listener, shutdown.cancelled_owned()).await {
+            tracing::warn!(connections, "the gateway cut off what did not finish in time");
         }
     });
 }

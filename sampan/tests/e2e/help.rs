@@ -196,7 +196,7 @@ fn a_full_disk_is_told_and_over_when_there_is_room() {
     let from = format!("--from-file=v={}", file.path().display());
     let refused = boat.kubectl(&["create", "configmap", "big", &from]);
     assert!(!refused.status.success());
-    check(&texts(&refused).1, &["no space left"]);
+    check(&texts(&refused).1, &["disk is full", "free some space"]);
     // Reads go on, and writes come back with room.
     boat.kubectl_ok(&["get", "namespaces"]);
     fs::remove_file(&filler).expect("make room");
