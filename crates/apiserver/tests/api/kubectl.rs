@@ -1,20 +1,13 @@
 //! The real kubectl over TLS. Skipped by name where there is none.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
-use sampan_apiserver::pki::ServingNames;
-use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::sync::oneshot;
 
-use super::support::Server;
+use super::tls::Listening;
 
 struct Kubectl {
-    server: Server,
-    kubeconfig: PathBuf,
-    stop: oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<()>,
+    listening: Listening,
 }
 
 impl Kubectl {
@@ -24,29 +17,16 @@ impl Kubectl {
             eprintln!("skipped: kubectl is not installed");
             return None;
         }
-        let server = Server::start().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        let kubeconfig = server.directory.path().join("kubeconfig");
-        let text = server.pki.kubeconfig(&url, "admin", &["system:masters"]).unwrap();
-        std::fs::write(&kubeconfig, text).unwrap();
-        let tls = server.pki.tls(&ServingNames::default()).unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let api = server.api.clone();
-        let serving = tokio::spawn(async move {
-            let shutdown = async { stopped.await.unwrap_or(()) };
-            api.serve(listener, tls, shutdown).await.unwrap();
-        });
-        Some(Self { server, kubeconfig, stop, serving })
+        Some(Self { listening: Listening::start().await })
     }
 
     async fn run(&self, arguments: &[&str], input: &str) -> (bool, String) {
-        let file = self.server.directory.path().join("input.yaml");
+        let file = self.listening.server.directory.path().join("input.yaml");
         std::fs::write(&file, input).unwrap();
         let output = Command::new("kubectl")
             .args(arguments.iter().map(|a| if *a == "-" { file.to_str().unwrap() } else { a }))
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("HOME", self.server.directory.path())
+            .env("KUBECONFIG", &self.listening.kubeconfig)
+            .env("HOME", self.listening.server.directory.path())
             .stdin(Stdio::null())
             .output()
             .await
@@ -80,8 +60,7 @@ impl Kubectl {
     }
 
     async fn stop(self) {
-        self.stop.send(()).unwrap();
-        self.serving.await.unwrap();
+        self.listening.stop().await;
     }
 }
 
@@ -182,5 +161,23 @@ async fn kubectl_is_told_what_is_wrong() {
     kubectl
         .check_with("create configmap x -n absent", "", false, "namespaces \"absent\" not found")
         .await;
+    kubectl.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_comes_in_with_a_service_accounts_token() {
+    let Some(kubectl) = Kubectl::start().await else { return };
+    kubectl.check("create serviceaccount robot", "created").await;
+    let (_, token) = kubectl.run(&["create", "token", "robot"], "").await;
+    let url = kubectl.listening.url.clone();
+    let bare = format!(
+        "--kubeconfig=/dev/null --insecure-skip-tls-verify --server={url} --token={}",
+        token.trim()
+    );
+    let who = "system:serviceaccount:default:robot";
+    kubectl.check(&format!("auth whoami {bare}"), who).await;
+    kubectl.check_with(&format!("get pods {bare}"), "", false, "cannot list resource").await;
+    kubectl.check("delete serviceaccount robot", "deleted").await;
+    kubectl.check_with(&format!("auth whoami {bare}"), "", false, "Unauthorized").await;
     kubectl.stop().await;
 }

@@ -9,4 +9,5 @@ mod kubectl;
 mod lists;
 mod services;
 mod support;
+mod tls;
 mod watches;
