@@ -107,11 +107,6 @@ impl<'a> Field<'a> {
         self.value.as_bool().unwrap_or_default()
     }
 
-    /// The path as it stands in messages.
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
     fn push(&self, kind: ErrorKind, value: Value, detail: impl Into<String>) {
         let (path, detail) = (self.path.clone(), detail.into());
         self.errors.borrow_mut().push(FieldError { path, kind, value, detail });
@@ -225,5 +220,32 @@ impl<'a> Field<'a> {
 
 /// Are they equal where Go's zero values are nothing?
 pub(super) fn same(a: &Value, b: &Value) -> bool {
-    a == b || (read::is_zero(a) && read::is_zero(b))
+    changes("", a, b).is_empty()
+}
+
+/// The paths of what differs, where Go's zero values are nothing.
+pub(super) fn changes(path: &str, a: &Value, b: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare(path, a, b, &mut found);
+    found
+}
+
+fn compare(path: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
+    const NOTHING: &Value = &Value::Null;
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{path}[{index}]"), a, b, found);
+            }
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let only_in_b = b.keys().filter(|key| !a.contains_key(*key));
+            for key in a.keys().chain(only_in_b) {
+                let (a, b) = (a.get(key).unwrap_or(NOTHING), b.get(key).unwrap_or(NOTHING));
+                compare(&format!("{path}.{key}"), a, b, found);
+            }
+        }
+        _ if a == b || (read::is_zero(a) && read::is_zero(b)) => {}
+        _ => found.push(path.to_owned()),
+    }
 }
