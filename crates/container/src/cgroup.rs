@@ -76,7 +76,10 @@ impl Group {
             Version::V2 => limits::v2(resources),
         };
         for setting in settings {
-            self.write(setting.controller, setting.file, &setting.value)?;
+            let written = self.write(setting.controller, setting.file, &setting.value);
+            if !setting.optional {
+                written?;
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::error::{CreateError, Error};
 use crate::exec::{Exec, Wanted};
 use crate::protocol::{Answer, Call, Refusal};
 use crate::record::{PodDirectory, check_id};
-use crate::runtime::sweep;
+use crate::runtime::{clear, sweep};
 use crate::spec::{AttachSpec, ContainerSpec, ExecSpec, Resources};
 use crate::state::{ContainerState, ExitStatus, PodRecord, Stats};
 
@@ -183,21 +183,28 @@ impl Pod {
         self.done(Call::ReopenLog { container: container.to_owned() }).await
     }
 
-    /// Kills everything in the pod, ends the shim, removes cgroups and run files.
+    /// Kills everything in the pod, ends the shim, removes cgroups and run files. Works as well
+    /// when the shim has gone or does not answer: what is left is then killed by cgroup.
     pub async fn stop(self) -> Result<PodRecord, Error> {
-        let record = match self.answer(Call::Stop).await? {
-            Answer::Stopped(record) => record,
-            other => return Err(self.inner.connection.nonsense(&other)),
+        let told = match self.answer(Call::Stop).await {
+            Ok(Answer::Stopped(record)) => {
+                self.wait_for_end().await;
+                Some(record)
+            }
+            Ok(other) => return Err(self.inner.connection.nonsense(&other)),
+            Err(error) => {
+                tracing::warn!(pod = self.id(), error = %error, "stop a pod without its shim");
+                None
+            }
         };
-        self.wait_for_end().await;
         let inner = Arc::clone(&self.inner);
-        sweep(move || {
-            let left = crate::runtime::clear(&inner.directory, &inner.group)?;
-            debug_assert!(left.is_none_or(|left| left.id == inner.id));
-            Ok(())
-        })
-        .await?;
-        Ok(record)
+        let left = sweep(move || clear(&inner.directory, &inner.group)).await?;
+        let nothing = || PodRecord {
+            id: self.id().to_owned(),
+            labels: self.labels().clone(),
+            containers: Vec::new(),
+        };
+        Ok(told.or(left).unwrap_or_else(nothing))
     }
 
     /// Until the shim has closed its end; a shim that does not is killed with what is left.

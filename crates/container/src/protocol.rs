@@ -193,4 +193,14 @@ mod tests {
             serde_json::from_slice(&frame[HEADER_BYTES..HEADER_BYTES + length]).unwrap();
         assert_eq!(format!("{back:?}"), format!("{message:?}"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_frame_found_is_within_the_buffer(buffer in proptest::collection::vec(0u8..4, 0..64)) {
+            if let Ok(Some(length)) = frame_length(&buffer) {
+                proptest::prop_assert!(HEADER_BYTES + length <= buffer.len());
+                proptest::prop_assert!(length <= FRAME_BYTES_MAX);
+            }
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! The runtime: where pods are made, found again and destroyed.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
@@ -23,7 +25,7 @@ use crate::state::{ExitStatus, PodRecord, Status};
 const START_MAX: Duration = Duration::from_secs(10);
 
 /// How long a shim that lives may take to answer at adoption.
-const ADOPT_MAX: Duration = Duration::from_secs(5);
+const ADOPT_MAX: Duration = Duration::from_secs(30);
 
 /// Bound on what a shim says while it starts.
 const START_BYTES_MAX: u64 = 4 << 10;
@@ -42,11 +44,32 @@ pub struct RuntimeConfig {
     pub shim_exe: PathBuf,
 }
 
-/// Makes pods and finds them again.
+/// Makes pods and finds them again. Clones are the same runtime.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     config: RuntimeConfig,
     root: Group,
+    /// Pods that are being started: not to be taken for remains.
+    starting: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Keeps a pod's id among those that are being started.
+struct Starting<'a> {
+    runtime: &'a Runtime,
+    id: String,
+}
+
+impl<'a> Starting<'a> {
+    fn new(runtime: &'a Runtime, id: &str) -> Option<Starting<'a>> {
+        let fresh = runtime.starting().insert(id.to_owned());
+        fresh.then(|| Starting { runtime, id: id.to_owned() })
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.runtime.starting().remove(&self.id);
+    }
 }
 
 /// What [`Runtime::adopt`] found of a pod.
@@ -67,13 +90,14 @@ impl Runtime {
         let layout = Layout::detect()
             .map_err(|source| file_error("read", Path::new("/proc/self/mountinfo"), source))?;
         let root = layout.group(&config.cgroup_root);
-        Ok(Runtime { config, root })
+        Ok(Runtime { config, root, starting: Arc::default() })
     }
 
     /// Starts a pod: its shim, its namespaces, its cgroup. No container yet.
     pub async fn start_pod(&self, spec: PodSpec) -> Result<Pod, Error> {
         check_id("pod id", &spec.id)?;
         let id = spec.id.clone();
+        let Some(_starting) = Starting::new(self, &id) else { return Err(Error::PodExists(id)) };
         let (directory, group) = (self.directory(&id), self.root.child(&id));
         self.prepare(spec, &directory, &group)?;
         let started = match self.spawn_shim(&id, &directory).await {
@@ -114,6 +138,9 @@ impl Runtime {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .current_dir("/")
+            // A shim needs nothing of it, and must not believe that the server's sockets
+            // (LISTEN_FDS) are its own.
+            .env_clear()
             .spawn()
             .map_err(|source| file_error("run", &self.config.shim_exe, source))?;
         let stdout = child.stdout.take().expect("it was asked for");
@@ -133,19 +160,27 @@ impl Runtime {
     }
 
     /// Finds every pod of this instance, connects to those that live, and kills and removes
-    /// what is left of the others.
+    /// what is left of the others. Pods that are just being started are left out.
+    ///
+    /// A shim that lives and does not answer for half a minute, or speaks another version of the
+    /// protocol, counts as gone and is killed.
     pub async fn adopt(&self) -> Result<Vec<Found>, Error> {
         let pods = self.config.run_dir.join("pods");
         let mut ids = directories(&pods).map_err(|source| file_error("list", &pods, source))?;
         ids.sort();
         let mut found = Vec::new();
         for id in ids {
-            found.extend(self.adopt_one(&id).await?);
+            found.extend(self.find(&id).await?);
         }
         Ok(found)
     }
 
-    async fn adopt_one(&self, id: &str) -> Result<Option<Found>, Error> {
+    /// The same as [`Runtime::adopt`], for one pod; `None` if there is nothing of it.
+    pub async fn find(&self, id: &str) -> Result<Option<Found>, Error> {
+        check_id("pod id", id)?;
+        if self.starting().contains(id) {
+            return Ok(None);
+        }
         let (directory, group) = (self.directory(id), self.root.child(id));
         let deadline = Instant::now() + ADOPT_MAX;
         loop {
@@ -179,6 +214,11 @@ impl Runtime {
             remove_tree(&pods).map_err(|source| file_error("remove", &pods, source))
         })
         .await
+    }
+
+    fn starting(&self) -> MutexGuard<'_, HashSet<String>> {
+        // It is whole after every statement that changes it.
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn directory(&self, id: &str) -> PodDirectory {

@@ -73,7 +73,10 @@ pub struct ContainerSpec {
     pub oom_score_adj: Option<i32>,
 }
 
-/// An overlay root file system. The directories exist and are on one side of the caller's care.
+/// An overlay root file system. Making and removing the directories is the caller's business.
+///
+/// What is written is not synced to disk (a volatile overlay): after a crash of the machine
+/// `upper` is to be thrown away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootFs {
     /// Read-only layers, top first.
@@ -141,8 +144,8 @@ pub enum Propagation {
     Private,
     /// The host's show in the container.
     HostToContainer,
-    /// Both ways, as far as the pod's own mount namespace allows: the container's show to the
-    /// other containers of the pod, never on the host.
+    /// Asked for as both ways; the pod's own mount namespace keeps what the container mounts
+    /// from the host, so it is [`Propagation::HostToContainer`] in effect.
     Bidirectional,
 }
 
@@ -155,7 +158,7 @@ pub struct Resources {
     pub cpu_quota_us: Option<i64>,
     /// The period, in microseconds; 100,000 when only a quota is given.
     pub cpu_period_us: Option<u64>,
-    /// Bytes of memory before the OOM killer comes.
+    /// Bytes of memory before the OOM killer comes; swap does not add to it.
     pub memory_limit_bytes: Option<u64>,
     /// Number of tasks.
     pub pids_limit: Option<u64>,

@@ -272,4 +272,33 @@ mod tests {
         assert_eq!(character(1, 3).to_string(), "c 1:3 rwm");
         assert_eq!(ALLOWED.last().unwrap().to_string(), "c 136:* rwm");
     }
+
+    /// Needs root and a cgroup2 hierarchy anywhere.
+    #[test]
+    fn the_kernel_takes_the_program_and_minds_it() {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let unified = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+        let Some(unified) = unified.filter(|_| nix::unistd::geteuid().is_root()) else {
+            println!("NOT RUN: this needs root and a cgroup2 hierarchy");
+            return;
+        };
+        let name = format!("sampan-device-test-{}", std::process::id());
+        let group = Path::new(unified.split(' ').nth(1).unwrap()).join(name);
+        std::fs::create_dir(&group).unwrap();
+        attach(&group).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        // 254 is no disk: without the program it opens with another error than EPERM.
+        let script = "echo $$ > \"$0/cgroup.procs\" && mknod node b 254 0 && echo made; \
+                      head -c0 /dev/null && echo null; head -c1 node";
+        let output = std::process::Command::new("sh")
+            .args(["-c", script])
+            .arg(&group)
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        std::fs::remove_dir(&group).unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "made\nnull\n");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(complaint.contains("Operation not permitted"), "{complaint}");
+    }
 }

@@ -14,10 +14,16 @@ pub(super) struct Setting {
     pub controller: &'static str,
     pub file: &'static str,
     pub value: String,
+    /// Not every kernel has the file.
+    pub optional: bool,
 }
 
 fn setting(controller: &'static str, file: &'static str, value: impl ToString) -> Setting {
-    Setting { controller, file, value: value.to_string() }
+    Setting { controller, file, value: value.to_string(), optional: false }
+}
+
+fn optional(controller: &'static str, file: &'static str, value: impl ToString) -> Setting {
+    Setting { optional: true, ..setting(controller, file, value) }
 }
 
 pub(super) fn v1(resources: &Resources) -> Vec<Setting> {
@@ -32,7 +38,11 @@ pub(super) fn v1(resources: &Resources) -> Vec<Setting> {
         settings.push(setting("cpu", "cpu.cfs_quota_us", quota));
     }
     if let Some(bytes) = resources.memory_limit_bytes {
+        // The bound with swap must never be below the one without: written first it lets that
+        // grow, written last it lets that shrink. What came too early is refused, and repeated.
+        settings.push(optional("memory", "memory.memsw.limit_in_bytes", bytes));
         settings.push(setting("memory", "memory.limit_in_bytes", bytes));
+        settings.push(optional("memory", "memory.memsw.limit_in_bytes", bytes));
     }
     if let Some(tasks) = resources.pids_limit {
         settings.push(setting("pids", "pids.max", tasks));
@@ -55,6 +65,7 @@ pub(super) fn v2(resources: &Resources) -> Vec<Setting> {
     }
     if let Some(bytes) = resources.memory_limit_bytes {
         settings.push(setting("memory", "memory.max", bytes));
+        settings.push(optional("memory", "memory.swap.max", 0));
     }
     if let Some(tasks) = resources.pids_limit {
         settings.push(setting("pids", "pids.max", tasks));
@@ -103,10 +114,18 @@ mod tests {
                 "cpu.shares=1024",
                 "cpu.cfs_period_us=100000",
                 "cpu.cfs_quota_us=50000",
+                "memory.memsw.limit_in_bytes=1048576",
                 "memory.limit_in_bytes=1048576",
+                "memory.memsw.limit_in_bytes=1048576",
                 "pids.max=100",
             ],
-            &["cpu.weight=39", "cpu.max=50000 100000", "memory.max=1048576", "pids.max=100"],
+            &[
+                "cpu.weight=39",
+                "cpu.max=50000 100000",
+                "memory.max=1048576",
+                "memory.swap.max=0",
+                "pids.max=100",
+            ],
         );
     }
 

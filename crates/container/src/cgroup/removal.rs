@@ -50,11 +50,24 @@ impl Group {
             if Instant::now() > deadline {
                 return Ok(false);
             }
-            self.strike()?;
+            // Once is enough for all but those that fork faster than we read: hold these still.
+            let held = pause > *PAUSE.start() && self.freeze(true);
+            let struck = self.strike();
+            if held {
+                self.freeze(false);
+            }
+            struck?;
             thread::sleep(pause);
             pause = (pause * 2).min(*PAUSE.end());
         }
         Ok(true)
+    }
+
+    /// Stops or lets go all processes, where that is needed to kill them (v1). Tells whether it
+    /// could: a group that is only half there has nothing that could run away.
+    fn freeze(&self, freeze: bool) -> bool {
+        let state = if freeze { "FROZEN" } else { "THAWED" };
+        self.version == Version::V1 && self.write("freezer", "freezer.state", state).is_ok()
     }
 
     /// Removes the group and those below it; to be without it already is fine.

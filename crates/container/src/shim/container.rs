@@ -2,6 +2,7 @@
 
 mod create;
 mod devices;
+mod ends;
 
 pub(super) use create::set_oom_score;
 

@@ -305,4 +305,25 @@ mod tests {
         let mut log = Log::open(LogSpec::default()).unwrap();
         log.append(b"x\n").unwrap();
     }
+
+    proptest::proptest! {
+        #[test]
+        fn the_same_lines_come_however_the_bytes_are_cut(
+            text in proptest::collection::vec(proptest::sample::select(&b"ab\n"[..]), 0..200),
+            cuts in proptest::collection::vec(0usize..200, 0..10),
+        ) {
+            let logged = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+                let (mut lines, mut out) = (Lines::default(), Vec::new());
+                pieces.for_each(|piece| lines.push(piece, Channel::Stderr, &mut out));
+                lines.finish(Channel::Stderr, &mut out);
+                let lines = out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                lines.map(|line| line[31..].to_vec()).collect::<Vec<_>>()
+            };
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let mut pieces = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]);
+            proptest::prop_assert_eq!(logged(&mut pieces), logged(&mut std::iter::once(&text[..])));
+        }
+    }
 }

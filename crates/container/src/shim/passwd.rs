@@ -187,4 +187,14 @@ wheel:x:10:root,app
         assert_eq!(identify(top.path(), &User::parse("9:9")).unwrap().uid, 9);
         assert!(identify(top.path(), &User::parse("app")).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_image_can_make_the_lookup_panic(
+            passwd in "[a-z0-9:,\n-]{0,200}", group in "[a-z0-9:,\n-]{0,200}", user in "\\PC{0,9}",
+        ) {
+            // Found or not: it must come back.
+            let _ = resolve(&passwd, &group, &User::parse(&user));
+        }
+    }
 }

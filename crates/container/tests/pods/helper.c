@@ -78,6 +78,10 @@ int main(int count, char **args) {
         }
         puts("orphaned");
         sleep(1000);
+    } else if (!strcmp(what, "bomb")) {
+        puts("ticking");
+        for (;;)
+            fork();
     } else if (!strcmp(what, "cat")) {
         char buffer[256];
         ssize_t length;

@@ -12,6 +12,7 @@ pub const TESTS: &[Test] = tests![
     capabilities_are_the_usual_ones,
     capabilities_are_added_and_dropped,
     another_user_has_no_capabilities,
+    execs_have_no_more_than_their_container,
     seccomp_forbids_namespaces,
     seccomp_can_be_unconfined,
     privileged_may_do_all_that_we_may,
@@ -82,6 +83,32 @@ async fn another_user_has_no_capabilities(world: &World) {
     assert_eq!(status["CapPrm"], NONE);
     assert_eq!(status["CapBnd"], USUAL);
     assert_eq!(status["Uid"], "1000\t1000\t1000\t1000");
+}
+
+async fn execs_have_no_more_than_their_container(world: &World) {
+    use tokio::io::AsyncReadExt;
+    let pod = world.pod("a").await;
+    let mut spec = world.container("c", &["sleep", "1000"]);
+    spec.security.drop_capabilities = vec!["ALL".into()];
+    spec.security.no_new_privileges = true;
+    spec.resources.pids_limit = Some(20);
+    world.start(&pod, spec, "asleep").await;
+    let mut exec = pod
+        .exec(sampan_container::ExecSpec {
+            container: "c".into(),
+            args: ["helper", "file", "/proc/self/status"].map(str::to_owned).to_vec(),
+            stdout: true,
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    let mut text = String::new();
+    exec.stdout.as_mut().unwrap().read_to_string(&mut text).await.unwrap();
+    for line in
+        ["CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2", "SigIgn:\t0000000000000000"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }
 
 async fn seccomp_forbids_namespaces(world: &World) {

@@ -13,6 +13,10 @@ use crate::{Test, tests};
 
 pub const TESTS: &[Test] = tests![
     stop_tells_how_containers_ended_and_leaves_nothing,
+    stopped_shims_are_no_zombies,
+    stop_works_without_the_shim,
+    a_pod_that_starts_is_not_taken_for_remains,
+    fork_bombs_are_killed,
     a_new_client_finds_the_same_container,
     several_clients_hear_of_an_exit,
     the_end_of_a_container_without_a_client_is_kept,
@@ -66,6 +70,56 @@ async fn stop_tells_how_containers_ended_and_leaves_nothing(world: &World) {
     let group = format!("/sys/fs/cgroup/memory/{}/a", world.cgroup_root);
     assert!(!fs::exists(group).unwrap());
     assert!(running(world.runtime().adopt().await.unwrap()).is_empty());
+}
+
+async fn stopped_shims_are_no_zombies(world: &World) {
+    for _ in 0..3 {
+        world.pod("a").await.stop().await.unwrap();
+    }
+    let zombies = || {
+        let ours = format!("PPid:\t{}\n", std::process::id());
+        let status = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("status")).ok();
+        let all = fs::read_dir("/proc").unwrap().flatten().filter_map(status);
+        all.filter(|status| status.contains(&ours) && status.contains("State:\tZ")).count()
+    };
+    wait_for("all are reaped", || zombies() == 0).await;
+}
+
+async fn stop_works_without_the_shim(world: &World) {
+    let pod = world.pod("a").await;
+    world.start(&pod, world.container("c", &["orphans", "2"]), "orphaned").await;
+    kill_shim(&pod);
+    let record = pod.clone().stop().await.unwrap();
+    assert!(matches!(record.containers[0].status, Status::Exited(status) if status.code == 137));
+    assert!(!world.pod_directory("a").exists());
+    assert!(pod.stop().await.unwrap().containers.is_empty(), "twice is fine");
+    // A shim that hangs is as good as gone, and only slower to stop.
+    assert!(world.runtime().find("a").await.unwrap().is_none());
+}
+
+async fn a_pod_that_starts_is_not_taken_for_remains(world: &World) {
+    let runtime = world.runtime();
+    for _ in 0..5 {
+        let spec = PodSpec { id: "a".into(), ..PodSpec::default() };
+        let (pod, found) = tokio::join!(runtime.start_pod(spec), async {
+            let mut found = Vec::new();
+            for _ in 0..20 {
+                found.extend(runtime.adopt().await.unwrap());
+                tokio::task::yield_now().await;
+            }
+            found
+        });
+        assert!(found.iter().all(|found| matches!(found, Found::Running(_))), "{found:?}");
+        pod.unwrap().stop().await.unwrap();
+    }
+}
+
+async fn fork_bombs_are_killed(world: &World) {
+    let pod = world.pod("a").await;
+    let mut spec = world.container("c", &["bomb"]);
+    spec.resources.pids_limit = Some(300);
+    world.start(&pod, spec, "ticking").await;
+    soon("it is removed", pod.remove("c")).await.unwrap();
 }
 
 async fn a_new_client_finds_the_same_container(world: &World) {

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
-use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
 
+use super::ends::{OurEnds, Theirs, stdio};
 use super::{Container, Defaults, chain, devices};
 use crate::cgroup::Group;
 use crate::error::CreateStep;
@@ -21,7 +20,6 @@ use crate::shim::event_loop::Shim;
 use crate::shim::log::Log;
 use crate::shim::passwd::{Identity, identify};
 use crate::shim::program::Program;
-use crate::shim::stdio::{Channel, Output, TerminalSocket};
 use crate::shim::{capabilities, descriptors, rootfs};
 use crate::spec::{ContainerSpec, Seccomp};
 use crate::state::{ContainerState, Status};
@@ -200,74 +198,6 @@ impl Shim {
 struct Made {
     library: libcontainer::container::Container,
     pid: i32,
-}
-
-/// The shim's ends of a container's stdio, before and after it was made.
-struct Ours {
-    failure: OwnedFd,
-    outputs: Vec<Output>,
-    stdin: Option<OwnedFd>,
-    terminal: Option<TerminalSocket>,
-}
-
-struct OurEnds {
-    failure: OwnedFd,
-    outputs: Vec<Output>,
-    stdin: Option<OwnedFd>,
-    terminal: Option<OwnedFd>,
-}
-
-/// The container's ends; with a terminal there are none.
-struct Theirs {
-    failure: OwnedFd,
-    stdin: Option<OwnedFd>,
-    stdout: Option<OwnedFd>,
-    stderr: Option<OwnedFd>,
-    terminal: Option<PathBuf>,
-}
-
-impl Theirs {
-    fn numbers(&self) -> BTreeSet<RawFd> {
-        let stdio = [&self.stdin, &self.stdout, &self.stderr].into_iter().flatten();
-        stdio.chain([&self.failure]).map(AsRawFd::as_raw_fd).collect()
-    }
-}
-
-impl Ours {
-    fn finish(mut self) -> std::io::Result<OurEnds> {
-        let terminal = self.terminal.map(TerminalSocket::receive).transpose()?;
-        if let Some(terminal) = &terminal {
-            self.outputs.push(Output::new(Channel::Stdout, terminal.try_clone()?)?);
-        }
-        let Ours { failure, outputs, stdin, .. } = self;
-        Ok(OurEnds { failure, outputs, stdin, terminal })
-    }
-}
-
-fn stdio(spec: &ContainerSpec, directory: &Path) -> std::io::Result<(Ours, Theirs)> {
-    let (failure_read, failure_write) = pipe2(OFlag::O_CLOEXEC)?;
-    let mut ours = Ours { failure: failure_read, outputs: Vec::new(), stdin: None, terminal: None };
-    let mut theirs =
-        Theirs { failure: failure_write, stdin: None, stdout: None, stderr: None, terminal: None };
-    if spec.tty {
-        let socket = TerminalSocket::new(directory)?;
-        theirs.terminal = Some(socket.path().to_owned());
-        ours.terminal = Some(socket);
-        return Ok((ours, theirs));
-    }
-    for channel in [Channel::Stdout, Channel::Stderr] {
-        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        ours.outputs.push(Output::new(channel, read)?);
-        match channel {
-            Channel::Stdout => theirs.stdout = Some(write),
-            Channel::Stderr => theirs.stderr = Some(write),
-        }
-    }
-    if spec.stdin {
-        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        (theirs.stdin, ours.stdin) = (Some(read), Some(write));
-    }
-    Ok((ours, theirs))
 }
 
 fn build(
