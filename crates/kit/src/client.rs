@@ -1,12 +1,14 @@
 //! Calling other services: JSON over HTTP, in the trace of the request that is being handled.
 
+mod grpc;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::{Builder, Client as Pool};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Serialize;
@@ -14,11 +16,16 @@ use serde::de::DeserializeOwned;
 
 use crate::Trace;
 
+pub use grpc::Grpc;
+
 /// From the first byte sent to the last received, of each attempt.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Shorter than servers' own idle timeouts, so that a connection in use is rarely closed by them.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// An HTTP/2 connection is checked this often while calls wait on it: a server whose machine died
+/// says nothing.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// The largest answer that is read.
 const BODY_BYTES_MAX: usize = 16 << 20;
 /// How often a call is made at most.
@@ -106,14 +113,7 @@ impl Default for Client {
 impl Client {
     /// A client with an empty pool.
     pub fn new() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.set_nodelay(true);
-        let pool = Pool::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { pool, timeout: TIMEOUT }
+        Self { pool: pool().build(connector()), timeout: TIMEOUT }
     }
 
     /// Replaces the time each attempt may take.
@@ -208,6 +208,24 @@ impl Client {
         }
         Err(Attempt { error: ClientError::Status { url: url(), status, body }, again: false })
     }
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector.set_nodelay(true);
+    connector
+}
+
+fn pool() -> Builder {
+    let mut builder = Pool::builder(TokioExecutor::new());
+    builder
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(CONNECT_TIMEOUT);
+    builder
 }
 
 /// A failed attempt, and whether another one is safe and may help.
