@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
-use kube::runtime::reflector::Store;
 use tokio::sync::watch;
 
 use crate::NodeConfig;
+use crate::cache::Cache;
 use crate::config::Paths;
 use crate::events::Recorder;
 use crate::machine::Machine;
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub routed: Routed,
     addresses: Mutex<net::AddressPool>,
     /// All Services, for the variables of service links; set when they are followed.
-    pub services: OnceLock<Store<Service>>,
+    pub services: OnceLock<Cache<Service>>,
     /// What adoption found, until the worker of the pod takes it.
     found: Mutex<HashMap<String, container::Found>>,
 }

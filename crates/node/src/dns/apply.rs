@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::runtime::reflector::Store;
 use net::AddressRange;
 use tokio::sync::watch;
 
 use super::translate::translate;
+use crate::cache::Cache;
 use crate::services::endpoints::Slices;
 use crate::shared::Shared;
 
@@ -18,18 +18,18 @@ const COALESCE: Duration = Duration::from_millis(5);
 
 /// What DNS follows.
 pub(crate) struct Inputs {
-    pub services: Store<Service>,
-    pub slices: Store<EndpointSlice>,
-    pub pods: Store<Pod>,
+    pub services: Cache<Service>,
+    pub slices: Cache<EndpointSlice>,
+    pub pods: Cache<Pod>,
     /// The ranges whose reverse names are ours.
     pub ranges: Vec<AddressRange>,
 }
 
 /// Applies every change until it is dropped.
 pub(crate) async fn run(shared: Arc<Shared>, inputs: Inputs, mut changes: watch::Receiver<u64>) {
-    let ready = inputs.services.wait_until_ready().await.is_ok()
-        && inputs.slices.wait_until_ready().await.is_ok()
-        && inputs.pods.wait_until_ready().await.is_ok();
+    let ready = inputs.services.listed().await
+        && inputs.slices.listed().await
+        && inputs.pods.listed().await;
     if !ready {
         return;
     }

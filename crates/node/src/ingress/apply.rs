@@ -10,14 +10,13 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kit::Tasks;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::translate::{CLASS, Routes, Tls, class, is_ours, translate};
-use crate::cache::{Changes, follow};
+use crate::cache::{Cache, Changes, follow};
 use crate::services::endpoints::Slices;
 use crate::shared::Shared;
 
@@ -30,8 +29,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 pub(crate) fn start(
     shared: &Arc<Shared>,
     tasks: &Tasks,
-    services: Store<Service>,
-    slices: Store<EndpointSlice>,
+    services: Cache<Service>,
+    slices: Cache<EndpointSlice>,
     changes: &Changes,
 ) {
     let notify = |changes: &Changes| {
@@ -60,10 +59,10 @@ pub(crate) fn start(
 
 struct Follower {
     shared: Arc<Shared>,
-    services: Store<Service>,
-    slices: Store<EndpointSlice>,
-    ingresses: Store<Ingress>,
-    classes: Store<IngressClass>,
+    services: Cache<Service>,
+    slices: Cache<EndpointSlice>,
+    ingresses: Cache<Ingress>,
+    classes: Cache<IngressClass>,
     applied: Option<(Routes, Vec<Option<Secret>>)>,
     class_brought: bool,
 }
@@ -71,9 +70,9 @@ struct Follower {
 impl Follower {
     async fn run(mut self, mut changes: watch::Receiver<u64>) {
         // IngressClasses are not waited for: an API may not have them.
-        let ready = self.services.wait_until_ready().await.is_ok()
-            && self.slices.wait_until_ready().await.is_ok()
-            && self.ingresses.wait_until_ready().await.is_ok();
+        let ready = self.services.listed().await
+            && self.slices.listed().await
+            && self.ingresses.listed().await;
         if !ready {
             return;
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use bytes::Bytes;
 use container::{Error, Exec, ExitStatus, Size, StdioReader, StdioWriter, Terminal};
 use futures::stream::SplitSink;
@@ -157,7 +157,9 @@ async fn finish(sink: &mut SplitSink<WebSocket, Message>, status: Value) {
     let mut message = vec![ERROR];
     message.extend(status.to_string().into_bytes());
     if sink.send(Message::Binary(message.into())).await.is_ok() {
-        let _ = sink.close().await;
+        // kubectl takes a close without a code for a broken connection.
+        let close = CloseFrame { code: close_code::NORMAL, reason: Utf8Bytes::default() };
+        let _ = sink.send(Message::Close(Some(close))).await;
     }
 }
 

@@ -168,7 +168,7 @@ impl Worker {
         let namespace = self.pod.metadata.namespace.as_deref().unwrap_or_default();
         let services = match self.shared.services.get() {
             // The variables of a container never change again: they must be whole from the first.
-            Some(store) if store.wait_until_ready().await.is_ok() => store.state(),
+            Some(store) if store.listed().await => store.state(),
             _ => Vec::new(),
         };
         let services = services.iter().map(|service| -> &Service { service });

@@ -16,6 +16,7 @@ use super::probing::{Probes, Target};
 use super::sandbox::Sandbox;
 use super::state::{Now, Role, Slot, attempt_of};
 use super::worker::Worker;
+use crate::events::Level;
 
 /// The longest termination message, as upstream has it.
 const MESSAGE_BYTES_MAX: u64 = 4096;
@@ -108,9 +109,27 @@ impl Worker {
                     let end = self.end_of(index, exit);
                     self.probes.remove(&self.slots[index].name);
                     self.slots[index].ended(end);
+                    self.note_back_off(index);
                 }
             }
         }
+    }
+
+    fn note_back_off(&self, index: usize) {
+        let slot = &self.slots[index];
+        let over = self.terminating || self.outcome.is_some() || slot.is_over();
+        if over || slot.restart_at().is_none() {
+            return;
+        }
+        let meta = &self.pod.metadata;
+        let message = format!(
+            "Back-off restarting failed container {} in pod {}_{}({})",
+            slot.name,
+            meta.name.as_deref().unwrap_or_default(),
+            meta.namespace.as_deref().unwrap_or_default(),
+            self.uid,
+        );
+        self.note(Some(&slot.name), Level::Warning, "BackOff", message);
     }
 
     fn running(&mut self, index: usize, since: Timestamp) {

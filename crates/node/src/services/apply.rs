@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::runtime::reflector::Store;
 use tokio::sync::watch;
 
 use super::endpoints::Slices;
 use super::translate::{routed, translate};
+use crate::cache::Cache;
 use crate::shared::Shared;
 
 /// Changes that come within this time are applied together.
@@ -20,18 +20,16 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// What the balancer follows.
 pub(crate) struct Inputs {
-    pub services: Store<Service>,
-    pub slices: Store<EndpointSlice>,
-    pub pods: Store<Pod>,
+    pub services: Cache<Service>,
+    pub slices: Cache<EndpointSlice>,
+    pub pods: Cache<Pod>,
 }
 
 impl Inputs {
     /// Waits for the first complete lists: an empty one must not wipe the rules of the server
     /// before this one. False when the node is shutting down.
     pub(crate) async fn ready(&self) -> bool {
-        self.services.wait_until_ready().await.is_ok()
-            && self.slices.wait_until_ready().await.is_ok()
-            && self.pods.wait_until_ready().await.is_ok()
+        self.services.listed().await && self.slices.listed().await && self.pods.listed().await
     }
 
     fn table(&self) -> net::Table {
