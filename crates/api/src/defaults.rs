@@ -3,6 +3,8 @@
 //! Only what follows from the object itself is here. What is allocated (addresses, ports) or comes
 //! from other objects (service account, priority, limit ranges) belongs to the API server.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::{Gvk, meta};
@@ -23,7 +25,7 @@ pub fn apply(gvk: &Gvk, object: &mut Value) {
         ("", "PodTemplate") => in_object(object, "template", pod::apply_template),
         ("", "Namespace") => namespace(object),
         ("", "Node") => node(object),
-        ("", "Secret") => set(object, "type", "Opaque"),
+        ("", "Secret") => secret(object),
         ("", "Service") => service::apply(object),
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
@@ -49,6 +51,18 @@ fn node(object: &mut Value) {
         let capacity = status.get("capacity").cloned();
         if let Some(capacity) = capacity {
             fill(status, "allocatable", capacity);
+        }
+    });
+}
+
+/// Plain texts go over to `data`, which holds base64, and win over what is there.
+fn secret(object: &mut Value) {
+    set(object, "type", "Opaque");
+    let plain = object.as_object_mut().and_then(|fields| fields.remove("stringData"));
+    let Some(Value::Object(plain)) = plain else { return };
+    in_made(object, "data", |data| {
+        for (key, text) in plain {
+            data[key.as_str()] = STANDARD.encode(text.as_str().unwrap_or_default()).into();
         }
     });
 }

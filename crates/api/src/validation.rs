@@ -8,11 +8,17 @@ use serde_json::Value;
 use crate::Gvk;
 
 mod address;
+mod cluster;
+mod config;
+mod endpoint_slice;
 mod error;
+mod event;
 mod field;
+mod ingress;
 mod metadata;
 mod pod;
 mod selector;
+mod service;
 mod workload;
 
 pub use error::{ErrorKind, FieldError, aggregate, invalid_message};
@@ -25,6 +31,7 @@ pub fn create(gvk: &Gvk, object: &Value) -> Vec<FieldError> {
     metadata::create(gvk, &root.at("metadata"));
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Pod") => pod::create(&root),
+        ("networking.k8s.io", "Ingress") => ingress::create(&root),
         _ => always(gvk, &root),
     }
     errors.into_inner()
@@ -35,24 +42,45 @@ pub fn update(gvk: &Gvk, new: &Value, old: &Value) -> Vec<FieldError> {
     let errors = Errors::default();
     let root = Field::root(new, &errors);
     metadata::update(gvk, &root.at("metadata"), old);
-    match (gvk.group.as_str(), gvk.kind.as_str()) {
-        ("", "Pod") => pod::update(&root, old),
-        ("apps", "Deployment" | "ReplicaSet") => {
-            always(gvk, &root);
-            workload::update(&root, old);
-        }
-        _ => always(gvk, &root),
-    }
+    always(gvk, &root);
+    changed(gvk, &root, old);
     errors.into_inner()
 }
 
 /// What must hold of an object whether it is new or changed.
 fn always(gvk: &Gvk, object: &Field<'_>) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("", "ConfigMap") => config::config_map(object),
+        ("", "Event") => event::check(object, false),
+        ("", "Namespace") => cluster::namespace(object),
+        ("", "Node") => cluster::node(object),
+        ("", "Pod") => pod::check(object),
         ("", "PodTemplate") => pod::template(&object.at("template")),
+        ("", "Secret") => config::secret(object),
+        ("", "Service") => service::check(object),
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
         ("autoscaling", "Scale") => workload::scale(object),
+        ("coordination.k8s.io", "Lease") => cluster::lease(object),
+        ("discovery.k8s.io", "EndpointSlice") => endpoint_slice::check(object),
+        ("events.k8s.io", "Event") => event::check(object, true),
+        ("networking.k8s.io", "Ingress") => ingress::check(object),
+        ("networking.k8s.io", "IngressClass") => ingress::class(object),
+        _ => {}
+    }
+}
+
+/// What may not change.
+fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("", "ConfigMap") => config::update(object, old),
+        ("", "Node") => cluster::update_node(object, old),
+        ("", "Pod") => pod::update(object, old),
+        ("", "Secret") => config::update_secret(object, old),
+        ("", "Service") => service::update(object, old),
+        ("apps", "Deployment" | "ReplicaSet") => workload::update(object, old),
+        ("discovery.k8s.io", "EndpointSlice") => endpoint_slice::update(object, old),
+        ("networking.k8s.io", "IngressClass") => ingress::update_class(object, old),
         _ => {}
     }
 }

@@ -137,6 +137,11 @@ fn a_namespace_is_labelled_with_its_name() {
 fn small_kinds() {
     check("v1/Secret", json!({"data": {}}), json!({"data": {}, "type": "Opaque"}));
     check(
+        "v1/Secret",
+        json!({"data": {"a": "eA==", "b": "eQ=="}, "stringData": {"a": "z"}}),
+        json!({"data": {"a": "eg==", "b": "eQ=="}, "type": "Opaque"}),
+    );
+    check(
         "discovery.k8s.io/v1/EndpointSlice",
         json!({"ports": [{"port": 80}]}),
         json!({"ports": [{"port": 80, "name": "", "protocol": "TCP"}]}),

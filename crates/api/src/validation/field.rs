@@ -68,6 +68,11 @@ impl<'a> Field<'a> {
         Field { path: self.path.clone(), value, errors: self.errors }
     }
 
+    /// The object itself as upstream names it where nothing smaller is to blame.
+    pub(super) fn whole(&self) -> Self {
+        Self { path: "[]".to_owned(), ..self.clone() }
+    }
+
     /// The number of items of this list or entries of this map.
     pub(super) fn len(&self) -> usize {
         match self.value {

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::{create, update};
 use crate::{Gvk, defaults};
 
+mod config;
 mod metadata;
+mod network;
 mod pod;
 mod workload;
 

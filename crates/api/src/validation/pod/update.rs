@@ -9,9 +9,8 @@ const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].ima
     `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
     `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-/// A Pod and what it was.
+/// A valid Pod and what it was.
 pub(in crate::validation) fn update(object: &Field<'_>, old: &Value) {
-    super::check(object);
     let (spec, old) = (object.at("spec"), read::at(old, &["spec"]));
     for list in ["containers", "initContainers"] {
         if spec.at(list).len() != read::list(old, list).len() {
