@@ -22,7 +22,7 @@ async fn main() -> Result<(), Failure> {
         store: store::Store::in_memory(),
         pki: pki.clone(),
         service_range: "10.43.0.0/16".parse()?,
-        node_address: Ipv4Addr::LOCALHOST,
+        node_address: Ipv4Addr::new(10, 42, 0, 1),
         secure_port: port,
         authorizer: Arc::new(StaticAuthorizer),
     });

@@ -318,3 +318,16 @@ async fn a_name_that_is_no_path_segment_is_refused() {
         server.check(&format!("POST {CONFIG_MAPS}"), body, 422, json!({"reason": "Invalid"})).await;
     }
 }
+
+#[tokio::test]
+async fn a_secret_may_be_written_as_text() {
+    let server = Server::start().await;
+    let path = "/api/v1/namespaces/default/secrets";
+    let body = json!({"metadata": {"name": "s"}, "stringData": {"k": "hello"}, "data": {"k": "eA==", "l": "eA=="}});
+    let stored =
+        json!({"data": {"k": "aGVsbG8=", "l": "eA=="}, "type": "Opaque", "stringData": null});
+    server.check(&format!("POST {path}"), body, 201, stored).await;
+    let patch = json!({"stringData": {"l": "hello"}});
+    let stored = json!({"data": {"k": "aGVsbG8=", "l": "aGVsbG8="}, "stringData": null});
+    server.check(&format!("PATCH {path}/s"), patch, 200, stored).await;
+}

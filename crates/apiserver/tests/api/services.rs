@@ -27,7 +27,7 @@ async fn the_api_is_a_service_of_its_own() {
     let expected = json!({"spec": {"clusterIP": "10.43.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]}});
     server.check(&format!("GET {SERVICES}/kubernetes"), json!(null), 200, expected).await;
     let slice = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes";
-    let expected = json!({"addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}], "ports": [{"port": 6443}]});
+    let expected = json!({"addressType": "IPv4", "endpoints": [{"addresses": ["10.42.0.1"]}], "ports": [{"port": 6443}]});
     server.check(&format!("GET {slice}"), json!(null), 200, expected).await;
     let before = server.store.revision();
     server.api.bootstrap().await.unwrap();

@@ -35,7 +35,7 @@ impl Server {
             store: store.clone(),
             pki: pki.clone(),
             service_range: "10.43.0.0/24".parse().unwrap(),
-            node_address: Ipv4Addr::LOCALHOST,
+            node_address: Ipv4Addr::new(10, 42, 0, 1),
             secure_port: 6443,
             authorizer: Arc::new(StaticAuthorizer),
         });
