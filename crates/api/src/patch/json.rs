@@ -4,11 +4,14 @@
 //! result (a patch of copies can double a document with each operation) and the words in
 //! which upstream says why an operation does not apply.
 
-use json_patch::{PatchErrorKind, PatchOperation};
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde::Deserialize as _;
 use serde_json::Value;
 
+mod explain;
+
 use super::depth::{DEPTH_MAX, depth};
+use explain::{Place, name};
 
 /// The most operations one patch may hold.
 pub const OPERATIONS_MAX: usize = 10_000;
@@ -20,7 +23,7 @@ pub const COPIED_BYTES_MAX: usize = 3 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum JsonPatchError {
     /// Not a list of operations.
-    #[error("error decoding patch: {0}")]
+    #[error("{0}")]
     Malformed(String),
     /// Too many operations.
     #[error("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {0}")]
@@ -60,14 +63,17 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), JsonPatchError> 
     let operations = operations(patch)?;
     let mut patched = document.clone();
     let mut bounds = Bounds { deepest: depth(&patched), copied: 0 };
-    for operation in &operations {
-        if is_test_for_absence(&patched, operation) {
-            continue;
-        }
-        bounds.check(&patched, operation)?;
+    for operation in operations {
+        let Some(operation) = as_upstream_reads_it(&patched, operation) else { continue };
+        bounds.check(&patched, &operation)?;
+        // A move that fails has already taken its value away, so it is explained beforehand.
+        let moves = matches!(operation, PatchOperation::Move(_));
+        let why = moves.then(|| explain::why(&patched, &operation));
         // All is done on a copy, so there is nothing to undo.
-        json_patch::patch_unsafe(&mut patched, std::slice::from_ref(operation))
-            .map_err(|error| JsonPatchError::DoesNotApply(explain(operation, &error.kind)))?;
+        if json_patch::patch_unsafe(&mut patched, std::slice::from_ref(&operation)).is_err() {
+            let why = why.unwrap_or_else(|| explain::why(&patched, &operation));
+            return Err(JsonPatchError::DoesNotApply(why));
+        }
     }
     *document = patched;
     Ok(())
@@ -75,7 +81,15 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), JsonPatchError> 
 
 fn operations(patch: &Value) -> Result<Vec<PatchOperation>, JsonPatchError> {
     let Value::Array(operations) = patch else {
-        return Err(JsonPatchError::Malformed("a JSON patch is a list of operations".to_owned()));
+        let found = match patch {
+            Value::Object(_) => "object",
+            Value::String(_) => "string",
+            Value::Number(_) => "number",
+            Value::Bool(_) => "bool",
+            Value::Null | Value::Array(_) => "null",
+        };
+        let why = format!("json: cannot unmarshal {found} into Go value of type jsonpatch.Patch");
+        return Err(JsonPatchError::Malformed(why));
     };
     if operations.len() > OPERATIONS_MAX {
         return Err(JsonPatchError::TooManyOperations(operations.len()));
@@ -87,14 +101,16 @@ fn operations(patch: &Value) -> Result<Vec<PatchOperation>, JsonPatchError> {
     operations.iter().enumerate().map(operation).collect()
 }
 
-/// Upstream lets a test for null pass where there is nothing; clients make sure by it that a
-/// field is not there.
-fn is_test_for_absence(document: &Value, operation: &PatchOperation) -> bool {
+/// Upstream is more lenient than the RFC where the object is there and only the key is missing:
+/// a replace then adds, and a test for null passes (`None`: there is nothing to do).
+fn as_upstream_reads_it(document: &Value, operation: PatchOperation) -> Option<PatchOperation> {
+    let absent = matches!(explain::place(document, operation.path()), Place::Field(false));
     match operation {
-        PatchOperation::Test(test) => {
-            test.value.is_null() && document.pointer(test.path.as_str()).is_none()
+        PatchOperation::Test(test) if absent && test.value.is_null() => None,
+        PatchOperation::Replace(ReplaceOperation { path, value }) if absent => {
+            Some(PatchOperation::Add(AddOperation { path, value }))
         }
-        _ => false,
+        other => Some(other),
     }
 }
 
@@ -143,39 +159,6 @@ impl Bounds {
             PatchOperation::Remove(_) | PatchOperation::Test(_) => return self.deepest,
         };
         self.deepest.max(operation.path().count() + below)
-    }
-}
-
-fn name(operation: &PatchOperation) -> &'static str {
-    match operation {
-        PatchOperation::Add(_) => "add",
-        PatchOperation::Remove(_) => "remove",
-        PatchOperation::Replace(_) => "replace",
-        PatchOperation::Move(_) => "move",
-        PatchOperation::Copy(_) => "copy",
-        PatchOperation::Test(_) => "test",
-    }
-}
-
-/// Why it does not apply, as evanphx/json-patch says it.
-fn explain(operation: &PatchOperation, kind: &PatchErrorKind) -> String {
-    let path = operation.path();
-    let missing = |from: &dyn std::fmt::Display| {
-        let name = name(operation);
-        format!("{name} operation does not apply: doc is missing path: {from}: missing value")
-    };
-    match (operation, kind) {
-        (PatchOperation::Test(_), _) => format!("testing value {path} failed: test failed"),
-        (PatchOperation::Move(_), PatchErrorKind::CannotMoveInsideItself) => {
-            format!("error in move for path: '{path}': cannot move a value inside itself")
-        }
-        (PatchOperation::Move(op), PatchErrorKind::InvalidFromPointer) => missing(&op.from),
-        (PatchOperation::Copy(op), PatchErrorKind::InvalidFromPointer) => missing(&op.from),
-        (PatchOperation::Replace(_), _) => {
-            format!("replace operation does not apply: doc is missing key: {path}: missing value")
-        }
-        (PatchOperation::Add(_), _) => missing(&format_args!("\"{path}\"")),
-        _ => missing(&path),
     }
 }
 
@@ -236,36 +219,81 @@ mod tests {
     }
 
     #[test]
-    fn a_test_for_null_passes_where_there_is_nothing() {
-        check(json!({}), json!([{"op": "test", "path": "/x/y", "value": null}]), json!({}));
+    fn a_missing_key_is_null_to_a_test_and_room_to_a_replace() {
+        check(json!({}), json!([{"op": "test", "path": "/x", "value": null}]), json!({}));
+        check(json!({}), json!([{"op": "replace", "path": "/x", "value": 1}]), json!({"x": 1}));
     }
 
+    /// The texts are those that kubectl 1.32 prints for the same patches.
     #[test]
     fn what_does_not_apply_is_said_in_upstreams_words() {
-        check_error(
-            json!([{"op": "test", "path": "/a/b", "value": 1}]),
-            422,
-            "testing value /a/b failed: test failed",
+        let check = |operation: Value, text: &str| check_error(json!([operation]), 422, text);
+        let at = |op: &str, path: &str| json!({"op": op, "path": path, "value": 1});
+        let from = |op: &str, from: &str, path: &str| json!({"op": op, "from": from, "path": path});
+        check(at("test", "/a/b"), "testing value /a/b failed: test failed");
+        check(at("test", "/a/x"), "testing value /a/x failed: test failed");
+        check(
+            at("test", "/x/y"),
+            "test operation does not apply: is missing path: /x/y: missing value",
         );
-        check_error(
-            json!([{"op": "remove", "path": "/a/x"}]),
-            422,
-            "remove operation does not apply: doc is missing path: /a/x: missing value",
+        check(
+            at("remove", "/a/x"),
+            "error in remove for path: '/a/x': Unable to remove nonexistent key: x: missing value",
         );
-        check_error(
-            json!([{"op": "replace", "path": "/a/x", "value": 1}]),
-            422,
-            "replace operation does not apply: doc is missing key: /a/x: missing value",
+        check(
+            at("remove", "/a/b/7"),
+            "error in remove for path: '/a/b/7': Unable to access invalid index: 7: invalid index \
+             referenced",
         );
-        check_error(
-            json!([{"op": "add", "path": "/x/y", "value": 1}]),
-            422,
+        check(
+            at("remove", "/x/y"),
+            "remove operation does not apply: doc is missing path: \"/x/y\": missing value",
+        );
+        check(
+            at("replace", "/x/y"),
+            "replace operation does not apply: doc is missing path: /x/y: missing value",
+        );
+        check(
+            at("replace", "/a/b/7"),
+            "replace operation does not apply: doc is missing key: /a/b/7: missing value",
+        );
+        check(
+            at("add", "/x/y"),
             "add operation does not apply: doc is missing path: \"/x/y\": missing value",
         );
-        check_error(
-            json!([{"op": "copy", "from": "/x", "path": "/y"}]),
-            422,
-            "copy operation does not apply: doc is missing path: /x: missing value",
+        check(
+            at("add", "/a/b/7"),
+            "error in add for path: '/a/b/7': Unable to access invalid index: 7: invalid index \
+             referenced",
+        );
+        check(
+            at("add", "/a/b/x"),
+            "error in add for path: '/a/b/x': value was not a proper array index: 'x': \
+             strconv.Atoi: parsing \"x\": invalid syntax",
+        );
+        check(
+            from("move", "/a/x", "/y"),
+            "error in move for path: 'x': Unable to remove nonexistent key: x: missing value",
+        );
+        check(
+            from("move", "/x/y", "/y"),
+            "move operation does not apply: doc is missing from path: /x/y: missing value",
+        );
+        check(
+            from("copy", "/x/y", "/y"),
+            "copy operation does not apply: doc is missing from path: /x/y: missing value",
+        );
+        check(
+            from("copy", "/a", "/x/y"),
+            "copy operation does not apply: doc is missing destination path: /x/y: missing value",
+        );
+        check(
+            from("move", "/a", "/x/y"),
+            "move operation does not apply: doc is missing destination path: /x/y: missing value",
+        );
+        check(
+            from("move", "/a", "/a/x"),
+            "move operation does not apply: doc is missing destination path: /a/x: missing value",
         );
     }
 
@@ -280,7 +308,11 @@ mod tests {
 
     #[test]
     fn what_is_no_patch_is_told() {
-        check_error(json!({}), 400, "error decoding patch: a JSON patch is a list of operations");
+        check_error(
+            json!({"op": "add"}),
+            400,
+            "json: cannot unmarshal object into Go value of type jsonpatch.Patch",
+        );
         for odd in [
             json!([1]),
             json!([{"op": "take", "path": ""}]),

@@ -32,6 +32,11 @@ impl Directive {
     }
 }
 
+/// Is this a list item that says which item to delete?
+pub(super) fn is_deletion(item: &Value) -> bool {
+    item.get(MARKER).and_then(Directive::of) == Some(Directive::Delete)
+}
+
 /// The field of a `$deleteFromPrimitiveList/field` key; `None` for any other key.
 pub(super) fn primitive_list(key: &str) -> Result<Option<&str>, StrategicError> {
     argument(key, DELETE_FROM_LIST, StrategicError::PrimitiveList)

@@ -52,7 +52,11 @@ impl Field<'_> {
     ) -> Result<Option<Vec<Value>>, StrategicError> {
         let key = self.merge_key();
         order::check(items.as_deref().unwrap_or_default(), order, key)?;
-        let live = Positions::of(current.as_deref().unwrap_or_default(), key)?;
+        let live = live_order(
+            current.as_deref().unwrap_or_default(),
+            items.as_deref().unwrap_or_default(),
+            key,
+        )?;
         let merged = match (current, items) {
             (None, None) => return Ok(None),
             (Some(current), None) => current,
@@ -135,6 +139,40 @@ impl Field<'_> {
         }
         Ok(merged)
     }
+}
+
+/// The order of the object's items, by which those that the patch does not name find their
+/// place. Upstream's lists share their memory, so that added items come to stand in the room
+/// that deleted ones left; the order clients see depends on it.
+fn live_order(
+    current: &[Value],
+    patch: &[Value],
+    key: Option<&str>,
+) -> Result<Positions, StrategicError> {
+    if key.is_none() || !patch.iter().any(directive::is_deletion) {
+        return Positions::of(current, key);
+    }
+    let identities = |items: &[&Value]| -> Result<HashSet<String>, StrategicError> {
+        items.iter().map(|item| identity(item, key)).collect()
+    };
+    let (deletions, others): (Vec<_>, Vec<_>) =
+        patch.iter().partition(|item| directive::is_deletion(item));
+    let deleted = identities(&deletions)?;
+    let mut left = Vec::with_capacity(current.len());
+    for item in current {
+        if !deleted.contains(&identity(item, key)?) {
+            left.push(item);
+        }
+    }
+    let room = current.len() - left.len();
+    let known = identities(&left)?;
+    let mut added = Vec::new();
+    for item in others.into_iter().filter(|item| item.get(MARKER).is_none()) {
+        if added.len() < room && !known.contains(&identity(item, key)?) {
+            added.push(item);
+        }
+    }
+    Positions::of(left.into_iter().chain(added), key)
 }
 
 /// Deletes what the patch deletes, drops all where it replaces, and takes those items out of it.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{StrategicError, text};
+use super::{StrategicError, directive, text};
 
 /// What tells one item from another, as text: the merge key's value, or the scalar itself.
 pub(super) fn identity(item: &Value, key: Option<&str>) -> Result<String, StrategicError> {
@@ -22,9 +22,12 @@ pub(super) fn identity(item: &Value, key: Option<&str>) -> Result<String, Strate
 pub(super) struct Positions(HashMap<String, usize>);
 
 impl Positions {
-    pub(super) fn of(items: &[Value], key: Option<&str>) -> Result<Self, StrategicError> {
-        let mut positions = HashMap::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
+    pub(super) fn of<'v>(
+        items: impl IntoIterator<Item = &'v Value>,
+        key: Option<&str>,
+    ) -> Result<Self, StrategicError> {
+        let mut positions = HashMap::new();
+        for (index, item) in items.into_iter().enumerate() {
             positions.entry(identity(item, key)?).or_insert(index);
         }
         Ok(Self(positions))
@@ -83,7 +86,8 @@ fn interleave(others: Vec<Placed>, named: Vec<Placed>) -> Vec<Value> {
     result
 }
 
-/// Are the patch's items in the order the patch itself asks for, and all named by it?
+/// Are the patch's items in the order the patch itself asks for, and all named by it? Items to
+/// be deleted need not be; other directives are only passed over while the order goes on.
 pub(super) fn check(
     patch: &[Value],
     order: &[Value],
@@ -92,18 +96,27 @@ pub(super) fn check(
     if patch.is_empty() || order.is_empty() {
         return Ok(());
     }
-    let mut wanted = order.iter();
-    for item in patch.iter().filter(|item| item.get(super::directive::MARKER).is_none()) {
-        let item = identity(item, key)?;
-        loop {
-            let next = wanted.next().ok_or_else(|| StrategicError::Order {
-                patch: text::values(patch),
-                order: text::values(order),
-            })?;
-            if identity(next, key)? == item {
-                break;
-            }
+    if key.is_some()
+        && let Some(item) = patch.iter().find(|item| !item.is_object())
+    {
+        return Err(StrategicError::not_an_object(item));
+    }
+    let mut items = patch.iter().filter(|item| !directive::is_deletion(item)).peekable();
+    let mut wanted = order.iter().peekable();
+    while let (Some(item), Some(next)) = (items.peek(), wanted.peek()) {
+        if item.get(directive::MARKER).is_some() {
+            items.next();
+            continue;
+        }
+        if identity(item, key)? == identity(next, key)? {
+            items.next();
+        }
+        wanted.next();
+    }
+    match items.peek() {
+        None => Ok(()),
+        Some(_) => {
+            Err(StrategicError::Order { patch: text::values(patch), order: text::values(order) })
         }
     }
-    Ok(())
 }

@@ -114,6 +114,19 @@ fn what_kubectl_apply_sends_to_drop_a_container_and_add_an_env_works() {
     );
 }
 
+/// Seen with kubectl 1.32: `patch --local`, which runs upstream's own code.
+#[test]
+fn an_added_item_takes_the_room_of_a_deleted_one() {
+    check_pod(
+        json!({"containers": [{"name": "sidecar"}, {"name": "a"}, {"name": "old"}]}),
+        json!({
+            "$setElementOrder/containers": [{"name": "new"}, {"name": "a"}],
+            "containers": [{"$patch": "delete", "name": "old"}, {"name": "new"}],
+        }),
+        json!({"containers": [{"name": "sidecar"}, {"name": "new"}, {"name": "a"}]}),
+    );
+}
+
 #[test]
 fn delete_of_an_item_that_is_not_there_does_nothing() {
     check_pod(
