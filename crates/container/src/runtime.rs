@@ -239,8 +239,15 @@ pub(crate) async fn sweep<T: Send + 'static>(
 /// Kills what is left of a pod, shim included, and removes its cgroup and run directory.
 /// Returns its record, if it got far enough to have one.
 pub(crate) fn clear(directory: &PodDirectory, group: &Group) -> Result<Option<PodRecord>, Error> {
+    // A shim that lives reaps what is killed and records it; without one that is left to the
+    // machine's first process, which may take its time.
+    if shim_lives(directory).unwrap_or(false)
+        && let Err(error) = group.kill()
+    {
+        tracing::warn!(error = %error, "kill a pod before its shim");
+    }
     end_shim(directory)?;
-    // Read before the kill: whatever ran until now was killed by us, and when is now.
+    // Whatever is recorded as running was or will be killed by us, and that is now.
     let oom = |id: &str| group.child(id).oom_kills().is_ok_and(|count| count > 0);
     let record = directory.read_record().unwrap_or_else(|error| {
         tracing::warn!(error = %error, "a pod left an unreadable record");
