@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{Gvk, meta};
 
@@ -84,13 +84,9 @@ fn token_request(object: &mut Value) {
     in_made(object, "spec", |spec| fill(spec, "expirationSeconds", json!(ONE_HOUR)));
 }
 
-fn fields(value: &mut Value) -> Option<&mut Map<String, Value>> {
-    value.as_object_mut()
-}
-
 /// Sets a field that is missing or null.
 fn fill(value: &mut Value, field: &str, default: Value) {
-    if let Some(fields) = fields(value) {
+    if let Some(fields) = value.as_object_mut() {
         let slot = fields.entry(field).or_insert(Value::Null);
         if slot.is_null() {
             *slot = default;
@@ -98,21 +94,13 @@ fn fill(value: &mut Value, field: &str, default: Value) {
     }
 }
 
-/// Sets a text that is missing or empty: Go cannot tell these apart.
-fn set(value: &mut Value, field: &str, default: &str) {
-    if crate::read::is_empty(value, field) {
-        if let Some(fields) = fields(value) {
-            fields.insert(field.to_owned(), default.into());
-        }
+/// Sets a text or number that is missing, empty or zero: Go cannot tell these apart.
+fn set(value: &mut Value, field: &str, default: impl Into<Value>) {
+    if !crate::read::is_empty(value, field) {
+        return;
     }
-}
-
-/// Sets a number that is missing or zero: Go cannot tell these apart.
-fn set_number(value: &mut Value, field: &str, default: i64) {
-    if crate::read::is_empty(value, field) {
-        if let Some(fields) = fields(value) {
-            fields.insert(field.to_owned(), default.into());
-        }
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert(field.to_owned(), default.into());
     }
 }
 

@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{each, fill, in_made, in_object, probe, set, set_number, volume};
+use super::{each, fill, in_made, in_object, probe, set, volume};
 use crate::read;
 
 pub(super) fn apply(pod: &mut Value) {
     in_object(pod, "spec", |spec| {
         requests_from_limits(spec);
         apply_spec(spec);
-        enable_service_links(spec);
+        fill(spec, "enableServiceLinks", json!(true));
+        host_ports(spec);
     });
     // As the registry does on create: what has no status is pending.
     in_made(pod, "status", |status| set(status, "phase", "Pending"));
@@ -17,10 +18,6 @@ pub(super) fn apply(pod: &mut Value) {
 
 pub(super) fn apply_template(template: &mut Value) {
     in_object(template, "spec", apply_spec);
-}
-
-fn enable_service_links(spec: &mut Value) {
-    fill(spec, "enableServiceLinks", json!(true));
 }
 
 fn apply_spec(spec: &mut Value) {
@@ -31,11 +28,6 @@ fn apply_spec(spec: &mut Value) {
     fill(spec, "terminationGracePeriodSeconds", json!(GRACE_SECONDS));
     set(spec, "schedulerName", "default-scheduler");
     service_account(spec);
-    if read::flag(spec, "hostNetwork") {
-        for containers in ["containers", "initContainers"] {
-            each(spec, containers, |container| each(container, "ports", host_port));
-        }
-    }
     for containers in ["containers", "initContainers", "ephemeralContainers"] {
         each(spec, containers, container);
     }
@@ -56,10 +48,19 @@ fn service_account(spec: &mut Value) {
     spec["serviceAccount"] = json!(name);
 }
 
-/// In the host's network a container's port is the host's port.
+/// In the host's network a container's port is the host's port. Templates do not say so.
+fn host_ports(spec: &mut Value) {
+    if !read::flag(spec, "hostNetwork") {
+        return;
+    }
+    for containers in ["containers", "initContainers"] {
+        each(spec, containers, |container| each(container, "ports", host_port));
+    }
+}
+
 fn host_port(port: &mut Value) {
     if let Some(number) = read::int(port, "containerPort") {
-        set_number(port, "hostPort", number);
+        set(port, "hostPort", number);
     }
 }
 
@@ -88,15 +89,11 @@ fn env_source(variable: &mut Value) {
     });
 }
 
-/// `Always` for what may change behind the same name: the tag `latest`, or none.
+/// `Always` for what may change behind the same name: the tag `latest`, or neither tag nor digest.
 pub(super) fn pull_policy(image: &str) -> &'static str {
-    let is_latest = match image.split_once('@') {
-        Some(_) => false,
-        None => {
-            let name = image.rsplit('/').next().unwrap_or_default();
-            name.split_once(':').is_none_or(|(_, tag)| tag == "latest")
-        }
-    };
+    let (name, has_digest) = image.split_once('@').map_or((image, false), |(name, _)| (name, true));
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let is_latest = last.split_once(':').map_or(!has_digest, |(_, tag)| tag == "latest");
     if is_latest { "Always" } else { "IfNotPresent" }
 }
 
@@ -130,5 +127,7 @@ mod tests {
         check("localhost:5000/nginx", "Always");
         check("localhost:5000/nginx:1", "IfNotPresent");
         check("nginx@sha256:abc", "IfNotPresent");
+        check("nginx:latest@sha256:abc", "Always");
+        check("nginx:1.27@sha256:abc", "IfNotPresent");
     }
 }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{in_object, set, set_number};
+use super::{in_object, set};
 use crate::read;
 
 pub(super) fn apply(probe: &mut Value) {
-    set_number(probe, "timeoutSeconds", 1);
-    set_number(probe, "periodSeconds", 10);
-    set_number(probe, "successThreshold", 1);
-    set_number(probe, "failureThreshold", 3);
+    set(probe, "timeoutSeconds", 1);
+    set(probe, "periodSeconds", 10);
+    set(probe, "successThreshold", 1);
+    set(probe, "failureThreshold", 3);
     handler(probe);
 }
 

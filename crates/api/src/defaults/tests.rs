@@ -71,6 +71,17 @@ fn volumes_get_their_sources_defaults() {
 }
 
 #[test]
+fn only_pods_have_the_ports_of_the_hosts_network_spelled_out() {
+    let spec = json!({"hostNetwork": true, "containers": [{"ports": [{"containerPort": 80}]}]});
+    let mut pod = json!({"spec": spec});
+    apply(&"v1/Pod".parse().unwrap(), &mut pod);
+    assert_eq!(pod["spec"]["containers"][0]["ports"][0]["hostPort"], 80);
+    let mut template = json!({"template": {"spec": spec}});
+    apply(&"v1/PodTemplate".parse().unwrap(), &mut template);
+    assert_eq!(template["template"]["spec"]["containers"][0]["ports"][0].get("hostPort"), None);
+}
+
+#[test]
 fn a_deployment_rolls_by_quarters() {
     check(
         "apps/v1/Deployment",
@@ -114,6 +125,59 @@ fn a_service_targets_its_own_port() {
 }
 
 #[test]
+fn services_for_the_outside_and_sticky_ones() {
+    let check = |spec: Value, expected: Value| {
+        let mut service = json!({"spec": spec});
+        apply(&"v1/Service".parse().unwrap(), &mut service);
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(service["spec"][field], *value, "{field}");
+        }
+    };
+    check(
+        json!({"type": "NodePort"}),
+        json!({"externalTrafficPolicy": "Cluster", "allocateLoadBalancerNodePorts": null}),
+    );
+    check(
+        json!({"type": "LoadBalancer"}),
+        json!({"externalTrafficPolicy": "Cluster", "allocateLoadBalancerNodePorts": true}),
+    );
+    check(
+        json!({"type": "ExternalName", "externalName": "a.b", "ports": [{"port": 80}]}),
+        json!({"internalTrafficPolicy": null, "ipFamilies": null,
+            "ports": [{"port": 80, "protocol": "TCP"}]}),
+    );
+    check(
+        json!({"sessionAffinity": "ClientIP"}),
+        json!({"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10800}}}),
+    );
+}
+
+#[test]
+fn hooks_environment_and_init_containers_of_a_template() {
+    let mut template = json!({"template": {"spec": {
+        "serviceAccount": "bot",
+        "initContainers": [{"name": "i", "image": "a:1"}],
+        "containers": [{"name": "c", "image": "a:1",
+            "resources": {"limits": {"cpu": "1"}},
+            "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+            "lifecycle": {"preStop": {"httpGet": {"port": 80}}},
+            "livenessProbe": {"grpc": {"port": 1}}}],
+    }}});
+    apply(&"v1/PodTemplate".parse().unwrap(), &mut template);
+    let spec = &template["template"]["spec"];
+    assert_eq!(spec["serviceAccountName"], "bot");
+    assert_eq!(spec["initContainers"][0]["terminationMessagePolicy"], "File");
+    let container = &spec["containers"][0];
+    assert_eq!(container["resources"].get("requests"), None, "those are the pod's own");
+    assert_eq!(container["env"][0]["valueFrom"]["fieldRef"]["apiVersion"], "v1");
+    assert_eq!(
+        container["lifecycle"]["preStop"]["httpGet"],
+        json!({"port": 80, "path": "/", "scheme": "HTTP"})
+    );
+    assert_eq!(container["livenessProbe"]["grpc"]["service"], "");
+}
+
+#[test]
 fn a_headless_service_keeps_both_forms_of_its_address() {
     let mut service = json!({"spec": {"clusterIP": "None"}});
     apply(&"v1/Service".parse().unwrap(), &mut service);
@@ -146,7 +210,25 @@ fn small_kinds() {
         json!({"ports": [{"port": 80}]}),
         json!({"ports": [{"port": 80, "name": "", "protocol": "TCP"}]}),
     );
-    check("v1/ConfigMap", json!({}), json!({}));
+    check(
+        "networking.k8s.io/v1/IngressClass",
+        json!({"spec": {"parameters": {"kind": "X", "name": "y"}}}),
+        json!({"spec": {"parameters": {"kind": "X", "name": "y", "scope": "Cluster"}}}),
+    );
+    check(
+        "v1/Node",
+        json!({"status": {"capacity": {"cpu": "2"}}}),
+        json!({"status": {"capacity": {"cpu": "2"}, "allocatable": {"cpu": "2"}}}),
+    );
+    for kind in [
+        "v1/ConfigMap",
+        "v1/Event",
+        "v1/ServiceAccount",
+        "coordination.k8s.io/v1/Lease",
+        "networking.k8s.io/v1/Ingress",
+    ] {
+        check(kind, json!({}), json!({}));
+    }
 }
 
 #[test]

@@ -21,8 +21,8 @@ pub(super) fn endpoint(field: &Field<'_>, family: &str) {
     match (family, field.text().parse()) {
         ("IPv4", Ok(IpAddr::V4(address))) => special(field, v4_problem(address)),
         ("IPv6", Ok(IpAddr::V6(address))) => special(field, v6_problem(address)),
-        ("IPv4", _) => field.invalid_text("must be a valid IPv4 address, (e.g. 10.9.8.7)"),
-        _ => field.invalid_text("must be a valid IPv6 address, (e.g. 2001:db8::ffff)"),
+        ("IPv4", _) => field.invalid_text("must be a valid IPv4 address"),
+        _ => field.invalid_text("must be a valid IPv6 address"),
     }
 }
 

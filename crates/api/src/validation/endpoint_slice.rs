@@ -33,7 +33,7 @@ fn endpoint(endpoint: &Field<'_>, family: &str) {
     let addresses = endpoint.at("addresses");
     match addresses.len() {
         0 => addresses.required("must contain at least 1 address"),
-        ..=ADDRESSES_MAX => {}
+        1..=ADDRESSES_MAX => {}
         _ => return addresses.too_many(ADDRESSES_MAX),
     }
     for item in addresses.items() {

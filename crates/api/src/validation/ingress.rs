@@ -27,7 +27,7 @@ pub(super) fn create(object: &Field<'_>) {
 pub(super) fn check(object: &Field<'_>) {
     let spec = object.at("spec");
     let (rules, backend) = (spec.at("rules"), spec.at("defaultBackend"));
-    if rules.len() == 0 && !backend.is_some() {
+    if rules.is_empty() && !backend.is_some() {
         spec.invalid_as(json!([]), "either `defaultBackend` or `rules` must be specified");
     }
     if backend.is_some() {
@@ -57,7 +57,7 @@ fn rule(rule: &Field<'_>) {
     if !http.is_some() {
         return;
     }
-    if http.at("paths").len() == 0 {
+    if http.at("paths").is_empty() {
         http.at("paths").required("");
     }
     for item in http.at("paths").items() {

@@ -12,7 +12,8 @@ const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDelet
 /// Groups whose kinds check the names of their finalizers more strictly.
 const STRICT_FINALIZER_GROUPS: [&str; 4] = ["", "apps", "batch", "networking.k8s.io"];
 
-type NameRule = fn(&str) -> Vec<String>;
+/// A validator of `names`.
+pub(super) type NameRule = fn(&str) -> Vec<String>;
 
 pub(super) fn create(gvk: &Gvk, metadata: &Field<'_>) {
     name(gvk, metadata);

@@ -23,7 +23,7 @@ pub(super) use update::update;
 /// A new Pod.
 pub(super) fn create(object: &Field<'_>) {
     let ephemeral = object.at("spec").at("ephemeralContainers");
-    if ephemeral.len() > 0 {
+    if !ephemeral.is_empty() {
         ephemeral.forbidden("cannot be set on create");
     }
     check(object);
@@ -53,7 +53,7 @@ pub(super) fn template(template: &Field<'_>) {
     metadata::annotations(&template.at("annotations").showing(annotations));
     spec(&template.at("spec"));
     let ephemeral = template.at("spec").at("ephemeralContainers");
-    if ephemeral.len() > 0 {
+    if !ephemeral.is_empty() {
         ephemeral.forbidden("ephemeral containers not allowed in pod template");
     }
 }
@@ -75,7 +75,7 @@ fn spec(spec: &Field<'_>) {
 }
 
 fn named_things(spec: &Field<'_>) {
-    let rules: [(&str, fn(&str) -> Vec<String>); 6] = [
+    let rules: [(&str, metadata::NameRule); 6] = [
         ("serviceAccountName", names::dns_subdomain),
         ("nodeName", names::dns_subdomain),
         ("priorityClassName", names::dns_subdomain),
@@ -114,7 +114,7 @@ fn dns(spec: &Field<'_>) {
     let servers = config.at("nameservers");
     if policy == "None" && !config.is_some() {
         config.required("must provide `dnsConfig` when `dnsPolicy` is None");
-    } else if policy == "None" && servers.len() == 0 {
+    } else if policy == "None" && servers.is_empty() {
         servers.required("must provide at least one DNS nameserver when `dnsPolicy` is None");
     }
     if servers.len() > SERVERS_MAX {

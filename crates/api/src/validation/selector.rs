@@ -16,11 +16,11 @@ pub(super) fn check(selector: &Field<'_>) {
 fn requirement(expression: &Field<'_>) {
     let (operator, values) = (expression.at("operator"), expression.at("values"));
     match operator.text() {
-        "In" | "NotIn" if values.len() == 0 => {
+        "In" | "NotIn" if values.is_empty() => {
             values.required("must be specified when `operator` is 'In' or 'NotIn'");
         }
         "In" | "NotIn" => {}
-        "Exists" | "DoesNotExist" if values.len() > 0 => {
+        "Exists" | "DoesNotExist" if !values.is_empty() => {
             values.forbidden("may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
         }
         "Exists" | "DoesNotExist" => {}
@@ -41,7 +41,7 @@ pub(super) fn of_template(spec: &Field<'_>) {
         return;
     }
     check(&selector);
-    if selector.at("matchLabels").len() + selector.at("matchExpressions").len() == 0 {
+    if ["matchLabels", "matchExpressions"].iter().all(|field| selector.at(field).is_empty()) {
         // Upstream says so for ReplicaSets as well.
         selector.invalid("empty selector is invalid for deployment");
         return;

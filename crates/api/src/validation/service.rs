@@ -38,7 +38,7 @@ pub(super) fn update(object: &Field<'_>, old: &Value) {
         return;
     }
     let addresses = spec.at("clusterIPs");
-    let shown = if addresses.len() > 0 { addresses.value.clone() } else { json!([now]) };
+    let shown = if addresses.is_empty() { json!([now]) } else { addresses.value.clone() };
     let detail = match now.is_empty() {
         true => "primary clusterIP can not be unset",
         false => "may not change once set",
@@ -53,7 +53,7 @@ fn is_headless(spec: &Value) -> bool {
 
 fn of_type(spec: &Field<'_>, headless: bool) {
     let (kind, ports) = (spec.at("type").text(), spec.at("ports"));
-    if ports.len() == 0 && !headless && kind != "ExternalName" {
+    if ports.is_empty() && !headless && kind != "ExternalName" {
         ports.required("");
     }
     match kind {
@@ -204,7 +204,7 @@ fn traffic_policies(spec: &Field<'_>) {
     const POLICIES: [&str; 2] = ["Cluster", "Local"];
     let (internal, external) = (spec.at("internalTrafficPolicy"), spec.at("externalTrafficPolicy"));
     let kind = spec.at("type").text();
-    let outside = matches!(kind, "NodePort" | "LoadBalancer") || spec.at("externalIPs").len() > 0;
+    let outside = matches!(kind, "NodePort" | "LoadBalancer") || !spec.at("externalIPs").is_empty();
     if !external.is_empty() {
         match outside {
             true => external.one_of(&POLICIES),

@@ -9,6 +9,7 @@ mod config;
 mod metadata;
 mod network;
 mod pod;
+mod pod_fields;
 mod workload;
 
 fn gvk(kind: &str) -> Gvk {
@@ -21,6 +22,9 @@ fn check(kind: &str, mut object: Value, expected: &[&str]) {
     defaults::apply(&gvk(kind), &mut object);
     let errors: Vec<_> = create(&gvk(kind), &object).iter().map(ToString::to_string).collect();
     assert_eq!(errors, expected);
+    if expected.is_empty() {
+        assert_eq!(update(&gvk(kind), &object, &object), [], "written back unchanged");
+    }
 }
 
 /// What is wrong with a change, after defaulting.

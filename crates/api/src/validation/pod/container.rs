@@ -13,7 +13,7 @@ const SIDECARS_ONLY: &str = "may not be set for init containers without restartP
 /// All containers of a pod, which has these volumes.
 pub(super) fn all(spec: &Field<'_>, volumes: &BTreeSet<&str>) {
     let containers = spec.at("containers");
-    if containers.len() == 0 {
+    if containers.is_empty() {
         containers.required("");
     }
     let (mut names, mut host_ports) = (Seen::default(), BTreeSet::new());

@@ -57,7 +57,7 @@ fn handler(owner: &Field<'_>, grace: i64) {
 
 fn action(kind: &str, action: &Field<'_>, grace: i64) {
     match kind {
-        "exec" if action.at("command").len() == 0 => action.at("command").required(""),
+        "exec" if action.at("command").is_empty() => action.at("command").required(""),
         "httpGet" => http(action),
         "tcpSocket" => address::port_or_name(&action.at("port")),
         "grpc" => address::port(&action.at("port")),

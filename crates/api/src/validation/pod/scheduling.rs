@@ -74,7 +74,7 @@ fn topology_key(key: &Field<'_>) {
 fn node_affinity(affinity: &Field<'_>) {
     let required = affinity.at("requiredDuringSchedulingIgnoredDuringExecution");
     let terms = required.at("nodeSelectorTerms");
-    if required.is_some() && terms.len() == 0 {
+    if required.is_some() && terms.is_empty() {
         terms.required("must have at least one node selector term");
     }
     terms.items().for_each(|term| node_term(&term));
@@ -88,10 +88,10 @@ fn node_term(term: &Field<'_>) {
     for expression in term.at("matchExpressions").items() {
         let (operator, values) = (expression.at("operator"), expression.at("values"));
         match operator.text() {
-            "In" | "NotIn" if values.len() == 0 => {
+            "In" | "NotIn" if values.is_empty() => {
                 values.required("must be specified when `operator` is 'In' or 'NotIn'");
             }
-            "Exists" | "DoesNotExist" if values.len() > 0 => values
+            "Exists" | "DoesNotExist" if !values.is_empty() => values
                 .forbidden("may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
             "Gt" | "Lt" if values.len() != 1 => {
                 values.required("must be specified single value when `operator` is 'Lt' or 'Gt'");

@@ -20,9 +20,7 @@ pub(super) fn of_pod(spec: &Field<'_>) {
         share.invalid("ShareProcessNamespace and HostPID cannot both be enabled");
     }
     if spec.at("hostNetwork").flag() {
-        for list in ["containers", "initContainers"] {
-            spec.at(list).items().for_each(|container| host_ports(&container));
-        }
+        spec.at("containers").items().for_each(|container| host_ports(&container));
     }
 }
 
@@ -110,12 +108,12 @@ fn is_sysctl(name: &str) -> bool {
     name.len() <= names::SUBDOMAIN_LEN_MAX && name.split(['.', '/']).all(is_part)
 }
 
-/// In the host's network a container's port is the host's port.
+/// In the host's network a container's port is the host's port; a template may leave it open.
 fn host_ports(container: &Field<'_>) {
     for port in container.at("ports").items() {
-        let number = port.at("containerPort");
-        if number.number() != port.at("hostPort").number() {
-            number.invalid_number("must match `hostPort` when `hostNetwork` is true");
+        let host = port.at("hostPort");
+        if host.number() != 0 && host.number() != port.at("containerPort").number() {
+            host.invalid("must match `containerPort` when `hostNetwork` is true");
         }
     }
 }
