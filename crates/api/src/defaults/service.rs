@@ -10,8 +10,7 @@ pub(super) fn apply(object: &mut Value) {
         set(spec, "sessionAffinity", "None");
         set(spec, "type", "ClusterIP");
         session_affinity(spec);
-        let external_name = read::text(spec, "type") == "ExternalName";
-        each(spec, "ports", |port| ports(port, external_name));
+        each(spec, "ports", ports);
         traffic_policies(spec);
         if read::text(spec, "type") == "LoadBalancer" {
             fill(spec, "allocateLoadBalancerNodePorts", json!(true));
@@ -36,12 +35,12 @@ fn session_affinity(spec: &mut Value) {
     }
 }
 
-fn ports(port: &mut Value, external_name: bool) {
+fn ports(port: &mut Value) {
     set(port, "protocol", "TCP");
     let number = port.get("port").cloned().unwrap_or_default();
     let target = port.get("targetPort");
     let unset = target.is_none_or(|t| t.is_null() || *t == json!(0) || *t == json!(""));
-    if unset && !external_name && !number.is_null() {
+    if unset && !number.is_null() {
         port["targetPort"] = number;
     }
 }

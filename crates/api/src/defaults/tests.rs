@@ -144,7 +144,7 @@ fn services_for_the_outside_and_sticky_ones() {
     check(
         json!({"type": "ExternalName", "externalName": "a.b", "ports": [{"port": 80}]}),
         json!({"internalTrafficPolicy": null, "ipFamilies": null,
-            "ports": [{"port": 80, "protocol": "TCP"}]}),
+            "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}]}),
     );
     check(
         json!({"sessionAffinity": "ClientIP"}),

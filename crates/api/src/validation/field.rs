@@ -61,7 +61,7 @@ impl<'a> Field<'a> {
     }
 
     /// The same place with another value, to be shown in messages.
-    pub(super) fn showing<'b>(&'b self, value: &'b Value) -> Field<'b>
+    pub(super) fn showing<'b>(&self, value: &'b Value) -> Field<'b>
     where
         'a: 'b,
     {

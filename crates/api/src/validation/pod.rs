@@ -109,7 +109,6 @@ fn host_aliases(aliases: &Field<'_>) {
 
 fn dns(spec: &Field<'_>) {
     const SERVERS_MAX: usize = 3;
-    const SEARCHES_MAX: usize = 32;
     let (config, policy) = (spec.at("dnsConfig"), spec.at("dnsPolicy").text());
     let servers = config.at("nameservers");
     if policy == "None" && !config.is_some() {
@@ -121,7 +120,17 @@ fn dns(spec: &Field<'_>) {
         servers.invalid("must not have more than 3 nameservers");
     }
     servers.items().for_each(|server| super::address::ip(&server));
-    let searches = config.at("searches");
+    search_list(&config.at("searches"));
+    for option in config.at("options").items() {
+        if option.at("name").is_empty() {
+            option.required("must not be empty");
+        }
+    }
+}
+
+fn search_list(searches: &Field<'_>) {
+    const SEARCHES_MAX: usize = 32;
+    const CHARACTERS_MAX: usize = 2048;
     if searches.len() > SEARCHES_MAX {
         searches.invalid("must not have more than 32 search paths");
     }
@@ -131,10 +140,12 @@ fn dns(spec: &Field<'_>) {
             names::dns_subdomain(name).into_iter().for_each(|problem| search.invalid(problem));
         }
     }
-    for option in config.at("options").items() {
-        if option.at("name").is_empty() {
-            option.at("name").required("must not be empty");
-        }
+    let spaces = searches.len().saturating_sub(1);
+    let characters: usize = searches.items().map(|search| search.text().len()).sum();
+    if characters + spaces > CHARACTERS_MAX {
+        searches.invalid(
+            "must not have more than 2048 characters (including spaces) in the search list",
+        );
     }
 }
 

@@ -114,9 +114,7 @@ fn ports(ports: &Field<'_>) {
         }
         address::port(&port.at("port"));
         address::protocol(&port.at("protocol"));
-        if port.at("targetPort").is_some() {
-            address::port_or_name(&port.at("targetPort"));
-        }
+        address::port_or_name(&port.at("targetPort"));
         if !protocol.is_empty() {
             protocol.well_formed(names::qualified_name);
         }
@@ -213,6 +211,10 @@ fn traffic_policies(spec: &Field<'_>) {
     }
     if TYPES.contains(&kind) && kind != "ExternalName" {
         internal.one_of(&POLICIES);
+    }
+    let distribution = spec.at("trafficDistribution");
+    if distribution.is_some() {
+        distribution.one_of(&["PreferClose", "PreferSameNode", "PreferSameZone"]);
     }
     let health = spec.at("healthCheckNodePort");
     if health.number() != 0 && (kind != "LoadBalancer" || external.text() != "Local") {

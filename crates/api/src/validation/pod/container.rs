@@ -39,7 +39,7 @@ pub(super) fn all(spec: &Field<'_>, volumes: &BTreeSet<&str>) {
 fn common(container: &Field<'_>, volumes: &BTreeSet<&str>) {
     label(&container.at("name"));
     container.at("image").must_be_given();
-    container.at("terminationMessagePolicy").one_of(&["FallbackToLogsOnError", "File"]);
+    container.at("terminationMessagePolicy").one_of(&["File", "FallbackToLogsOnError"]);
     ports(&container.at("ports"));
     env::variables(&container.at("env"));
     env::sources(&container.at("envFrom"));
@@ -100,6 +100,10 @@ fn hooks_and_probes(container: &Field<'_>, grace: i64) {
 
 /// Only those that go on running beside the others have hooks and probes.
 fn init(container: &Field<'_>, grace: i64) {
+    let resize = container.at("resizePolicy");
+    if !resize.is_empty() && container.at("restartPolicy").text() != "Always" {
+        resize.invalid("must not be set for init containers");
+    }
     if container.at("restartPolicy").text() == "Always" {
         return hooks_and_probes(container, grace);
     }

@@ -10,9 +10,15 @@ pub(super) fn check(spec: &Field<'_>) {
     spec.at("tolerations").items().for_each(|toleration| self::toleration(&toleration));
     spec.at("topologySpreadConstraints").items().for_each(|constraint| spread(&constraint));
     let mut seen = Seen::default();
-    for gate in spec.at("schedulingGates").items().map(|gate| gate.at("name")) {
+    for gate in spec.at("schedulingGates").items() {
+        let name = gate.at("name");
+        // Upstream leaves the name out of the path.
+        let gate = gate.showing(name.value);
         gate.well_formed(names::qualified_name);
         seen.check(&gate);
+    }
+    for gate in spec.at("readinessGates").items() {
+        gate.at("conditionType").well_formed(names::qualified_name);
     }
     let affinity = spec.at("affinity");
     node_affinity(&affinity.at("nodeAffinity"));

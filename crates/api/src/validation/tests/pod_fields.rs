@@ -105,6 +105,10 @@ fn placement() {
            is empty, which means \"match all values and all keys\""],
     );
     check_spec(
+        json!({"schedulingGates": [{"name": "a.b/c"}, {"name": "a.b/c"}]}),
+        &["schedulingGates[1]: Duplicate value: \"a.b/c\""],
+    );
+    check_spec(
         json!({"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": ""}]}),
         &[
             "topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
