@@ -49,8 +49,8 @@ pub async fn run(
     let listeners = Listeners::bind(&args).await?;
     let mut about = RunningServer {
         pid: std::process::id(),
-        api: listeners.api.local_addr().context("ask where the API listens")?,
-        gateway: listeners.gateway.local_addr().context("ask where the gateway listens")?,
+        api: listeners.api.address()?,
+        gateway: listeners.gateway.address()?,
         started_at: Timestamp::now().as_second(),
         ready: false,
         network: ranges.texts(),
@@ -109,7 +109,7 @@ async fn start(
     };
     let tls = pki.tls(&names).context("make the serving certificate")?;
     let inside = listeners::bind_inside(ranges.node_address()).await?;
-    for (name, listener) in [("api", listeners.api), ("api/node", inside)] {
+    for (name, listener) in [("listener/api", listeners.api), ("listener/api-for-pods", inside)] {
         clients::serve_api(tasks, name, &api, listener, tls.clone());
     }
     let router = api.router();

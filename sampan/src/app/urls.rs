@@ -2,21 +2,21 @@
 
 use std::net::SocketAddr;
 
-use super::manifests::Manifest;
+use serde_json::Value;
 
-/// The URLs of all Ingress rules, through the gateway at `gateway`.
-pub fn of(manifests: &[Manifest], gateway: SocketAddr) -> Vec<String> {
-    let ingresses = manifests.iter().filter(|manifest| manifest.kind() == "Ingress");
+/// The URLs of all rules of the Ingresses among `objects`, through the gateway at `gateway`.
+pub fn of<'a>(objects: impl IntoIterator<Item = &'a Value>, gateway: SocketAddr) -> Vec<String> {
+    let ingresses = objects.into_iter().filter(|object| object["kind"] == "Ingress");
     let mut urls: Vec<String> = Vec::new();
     for ingress in ingresses {
-        for rule in ingress.object["spec"]["rules"].as_array().into_iter().flatten() {
+        for rule in ingress["spec"]["rules"].as_array().into_iter().flatten() {
             let host = host(rule["host"].as_str(), gateway);
             for path in rule["http"]["paths"].as_array().into_iter().flatten() {
                 let path = path["path"].as_str().unwrap_or("/");
                 urls.push(format!("http://{host}{}{path}", port(gateway)));
             }
         }
-        if ingress.object["spec"]["defaultBackend"].is_object() {
+        if ingress["spec"]["defaultBackend"].is_object() {
             urls.push(format!("http://{}{}/", host(None, gateway), port(gateway)));
         }
     }
@@ -39,12 +39,11 @@ fn port(gateway: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn check(spec: Value, gateway: &str, expected: &[&str]) {
         let object = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "spec": spec});
-        let manifest = Manifest { file: "i.yaml".into(), line: 1, object };
-        assert_eq!(of(&[manifest], gateway.parse().unwrap()), expected);
+        assert_eq!(of([&object], gateway.parse().unwrap()), expected);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! `sampan status`: the server and what runs on it.
 
+use anyhow::Context;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use crate::app::urls;
 use crate::client;
 use crate::instance::{Instance, RunningServer};
 use crate::text;
@@ -19,7 +22,8 @@ pub async fn run(instance: &Instance) -> anyhow::Result<()> {
     print_server(instance, &server);
     print_nodes(&client).await?;
     print_deployments(&client).await?;
-    print_single_pods(&client).await
+    print_single_pods(&client).await?;
+    print_urls(&client, &server).await
 }
 
 fn print_server(instance: &Instance, server: &RunningServer) {
@@ -85,6 +89,20 @@ fn pod_row(pod: &Pod) -> Vec<String> {
         phase.unwrap_or_else(|| "Pending".into()),
         age(pod.metadata.creation_timestamp.as_ref().map(|time| time.0)),
     ]
+}
+
+async fn print_urls(client: &Client, server: &RunningServer) -> anyhow::Result<()> {
+    let ingresses = Api::<Ingress>::all(client.clone()).list(&ListParams::default()).await?;
+    let mut objects = Vec::new();
+    for ingress in ingresses {
+        let mut object = serde_json::to_value(&ingress).context("read an Ingress")?;
+        object["kind"] = "Ingress".into();
+        objects.push(object);
+    }
+    for url in urls::of(&objects, server.gateway) {
+        println!("{url}");
+    }
+    Ok(())
 }
 
 fn age(created: Option<Timestamp>) -> String {

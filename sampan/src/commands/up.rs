@@ -103,7 +103,7 @@ fn report(dir: &Path, manifests: &[Manifest], server: &RunningServer, started: I
     let name = name.file_name().map(|name| name.to_string_lossy().into_owned());
     let took = text::seconds(started.elapsed());
     println!("{} is up in {took}.", name.as_deref().unwrap_or("The app"));
-    for url in urls::of(manifests, server.gateway) {
+    for url in urls::of(manifests.iter().map(|manifest| &manifest.object), server.gateway) {
         println!("  {url}");
     }
 }

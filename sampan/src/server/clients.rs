@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use apiserver::{ApiServer, UserInfo};
+use apiserver::{ApiServer, ServeError, UserInfo};
 use axum::Router;
 use kit::Tasks;
 use kube::Client;
-use tokio::net::TcpListener;
 use tower::ServiceBuilder;
+
+use crate::server::listeners::Listener;
 
 /// Who asks. The API's authorization knows each by its name.
 pub enum Identity {
@@ -48,20 +49,18 @@ pub fn inside(router: Router, identity: Identity) -> Client {
 /// Serves the API on a listener until shutdown, then drains.
 pub fn serve_api(
     tasks: &Tasks,
-    name: &str,
+    name: &'static str,
     api: &ApiServer,
-    listener: TcpListener,
+    listener: Listener,
     tls: Arc<rustls::ServerConfig>,
 ) {
     let (api, shutdown) = (api.clone(), tasks.shutdown());
-    let name = format!("listener/{name}");
-    tasks.spawn(name.clone(), async move {
-        if let Err(error) = api.serve(listener, tls, shutdown.cancelled_owned()).await {
-            tracing::error!(
-                listener = name,
-                error = &error as &dyn std::error::Error,
-                "the API stopped listening"
-            );
+    tasks.supervise(name, move || {
+        let (api, tls, shutdown) = (api.clone(), tls.clone(), shutdown.clone());
+        let listener = listener.open();
+        async move {
+            let listener = listener.map_err(ServeError::Accept)?;
+            api.serve(listener, tls, shutdown.cancelled_owned()).await
         }
     });
 }

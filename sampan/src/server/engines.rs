@@ -12,9 +12,9 @@ use net::dns::{self, DnsTable, Upstream};
 use net::{AddressPool, Network, NetworkConfig};
 use node::TeardownConfig;
 use store::Store;
-use tokio::net::TcpListener;
 
 use crate::instance::{Instance, NetworkRanges};
+use crate::server::listeners::Listener;
 use crate::server::ranges::Ranges;
 
 /// A DNS server's port.
@@ -98,21 +98,37 @@ fn network_config(instance: &Instance, ranges: &Ranges) -> NetworkConfig {
     }
 }
 
-/// Answers DNS for pods until shutdown.
+/// Answers DNS for pods until shutdown; should that end, it listens anew.
 pub async fn serve_dns(tasks: &Tasks, address: Ipv4Addr, table: dns::Handle) -> anyhow::Result<()> {
     let at = SocketAddr::from((address, DNS_PORT));
-    let server = dns::Server::bind(&[at], table, Upstream::system()).await?;
+    // The first one is bound here, so that a server without DNS does not call itself ready.
+    let mut first = Some(dns::Server::bind(&[at], table.clone(), Upstream::system()).await?);
     let shutdown = tasks.shutdown();
-    tasks.spawn("dns", server.run(shutdown.cancelled_owned()));
+    tasks.supervise("dns", move || {
+        let (bound, table, shutdown) = (first.take(), table.clone(), shutdown.clone());
+        async move {
+            let server = match bound {
+                Some(server) => server,
+                None => dns::Server::bind(&[at], table, Upstream::system()).await?,
+            };
+            server.run(shutdown.cancelled_owned()).await;
+            Ok::<_, dns::BindError>(())
+        }
+    });
     Ok(())
 }
 
 /// Routes HTTP until shutdown, then drains.
-pub fn serve_gateway(tasks: &Tasks, gateway: Gateway, listener: TcpListener) {
+pub fn serve_gateway(tasks: &Tasks, gateway: Gateway, listener: Listener) {
     let shutdown = tasks.shutdown();
-    tasks.spawn("gateway", async move {
-        if let Drained::CutOff { connections } = gateway.serve(listener, shutdown.cancelled_owned()).await {
-            tracing::warn!(connections, "the gateway cut off what did not finish in time");
+    tasks.supervise("gateway", move || {
+        let (gateway, listener, shutdown) = (gateway.clone(), listener.open(), shutdown.clone());
+        async move {
+            let drained = gateway.serve(listener?, shutdown.cancelled_owned()).await;
+            if let Drained::CutOff { connections } = drained {
+                tracing::warn!(connections, "the gateway cut off what did not finish in time");
+            }
+            Ok::<_, std::io::Error>(())
         }
     });
 }

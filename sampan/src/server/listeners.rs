@@ -13,25 +13,48 @@ pub const NODE_API_PORT: u16 = 6443;
 
 /// What clients outside the pods connect to.
 pub struct Listeners {
-    pub api: TcpListener,
-    pub gateway: TcpListener,
+    pub api: Listener,
+    pub gateway: Listener,
+}
+
+/// A socket that listens for as long as the process lives, whatever becomes of the task that
+/// serves it: a part that is started again opens it again, and no connection is refused.
+pub struct Listener {
+    socket: std::net::TcpListener,
+}
+
+impl Listener {
+    fn keep(listener: TcpListener) -> anyhow::Result<Self> {
+        Ok(Self { socket: listener.into_std().context("keep a listener")? })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        self.socket.local_addr().context("ask where a listener listens")
+    }
+
+    /// The socket for one life of the task that serves it.
+    pub fn open(&self) -> std::io::Result<TcpListener> {
+        TcpListener::from_std(self.socket.try_clone()?)
+    }
 }
 
 impl Listeners {
     pub async fn bind(args: &ServerArgs) -> anyhow::Result<Self> {
         Ok(Self {
-            api: bind("the API", "--listen", args.listen).await?,
-            gateway: bind("the gateway", "--gateway-listen", args.gateway_listen).await?,
+            api: Listener::keep(bind("the API", "--listen", args.listen).await?)?,
+            gateway: Listener::keep(
+                bind("the gateway", "--gateway-listen", args.gateway_listen).await?,
+            )?,
         })
     }
 }
 
 /// The API's second listener, on the link that only this box has.
-pub async fn bind_inside(node_address: Ipv4Addr) -> anyhow::Result<TcpListener> {
+pub async fn bind_inside(node_address: Ipv4Addr) -> anyhow::Result<Listener> {
     let address = SocketAddr::from((node_address, NODE_API_PORT));
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen for pods' API requests at {address}"))
+    let bound = TcpListener::bind(address).await;
+    Listener::keep(bound.with_context(|| format!("listen for pods' API requests at {address}"))?)
 }
 
 async fn bind(what: &str, flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
