@@ -26,7 +26,8 @@ pub struct NodeConfig {
     pub gateway: gateway::Gateway,
     /// The data directory: `pods/` and `logs/` below it are the node's.
     pub data_dir: PathBuf,
-    /// The run directory (a tmpfs): memory-backed volumes live in `volumes/` below it.
+    /// The run directory. Memory-backed volumes live in `volumes/` below it, or below
+    /// /dev/shm where the run directory is no tmpfs.
     pub run_dir: PathBuf,
     /// The node's address inside the pod range: InternalIP, hostIP and ingress address.
     pub node_address: Ipv4Addr,
@@ -42,12 +43,18 @@ pub struct NodeConfig {
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
     data: PathBuf,
-    run: PathBuf,
+    memory: PathBuf,
 }
+
+/// A tmpfs that every Linux box has.
+const SHM: &str = "/dev/shm";
 
 impl Paths {
     pub(crate) fn new(data_dir: &Path, run_dir: &Path) -> Self {
-        Self { data: data_dir.to_owned(), run: run_dir.to_owned() }
+        let memory = memory_dirs(run_dir);
+        let tmpfs = |dir: &&PathBuf| dir.parent().is_some_and(is_tmpfs);
+        let chosen = memory.iter().find(tmpfs).unwrap_or(&memory[0]).clone();
+        Self { data: data_dir.to_owned(), memory: chosen }
     }
 
     pub(crate) fn pods(&self) -> PathBuf {
@@ -63,7 +70,7 @@ impl Paths {
     }
 
     pub(crate) fn memory_volumes(&self) -> PathBuf {
-        self.run.join("volumes")
+        self.memory.clone()
     }
 
     pub(crate) fn memory_volume(&self, uid: &str, name: &str) -> PathBuf {
@@ -89,5 +96,38 @@ impl Paths {
 
     pub(crate) fn log(&self, pod_logs: &Path, container: &str, attempt: u32) -> PathBuf {
         pod_logs.join(container).join(format!("{attempt}.log"))
+    }
+}
+
+/// Where memory-backed volumes may live, best first.
+pub(crate) fn memory_dirs(run_dir: &Path) -> [PathBuf; 2] {
+    let instance = run_dir.file_name().unwrap_or_default().to_string_lossy();
+    [run_dir.join("volumes"), Path::new(SHM).join(format!("sampan-{instance}"))]
+}
+
+/// Whether a directory, or the nearest one above it that is there, lies on a tmpfs.
+fn is_tmpfs(dir: &Path) -> bool {
+    let there = dir.ancestors().find(|dir| dir.exists());
+    let found = there.and_then(|dir| nix::sys::statfs::statfs(dir).ok());
+    found.is_some_and(|found| found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_volumes_are_named_by_the_instance() {
+        assert_eq!(
+            memory_dirs(Path::new("/run/sampan/abc123")),
+            [PathBuf::from("/run/sampan/abc123/volumes"), PathBuf::from("/dev/shm/sampan-abc123")]
+        );
+    }
+
+    #[test]
+    fn memory_volumes_lie_on_a_tmpfs_where_there_is_one() {
+        let paths = Paths::new(Path::new("/data"), Path::new("/run/sampan/abc123"));
+        let any = is_tmpfs(Path::new("/run")) || is_tmpfs(Path::new(SHM));
+        assert_eq!(is_tmpfs(&paths.memory_volumes()), any);
     }
 }

@@ -110,7 +110,8 @@ mod tests {
     #[tokio::test]
     async fn files_of_a_pod_are_removed_and_those_of_others_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let paths = Paths::new(dir.path(), &dir.path().join("run"));
+        let paths =
+            Paths::new(dir.path(), &dir.path().join(format!("garbage-{}", std::process::id())));
         for uid in ["gone", "stays"] {
             std::fs::create_dir_all(paths.volume(uid, "v")).unwrap();
             std::fs::create_dir_all(paths.memory_volume(uid, "m")).unwrap();
@@ -118,6 +119,7 @@ mod tests {
         remove_pod_files(&paths, "gone", None).await;
         assert!(!paths.pod("gone").exists() && !paths.memory_volumes().join("gone").exists());
         assert!(paths.pod("stays").exists() && paths.memory_volumes().join("stays").exists());
+        std::fs::remove_dir_all(paths.memory_volumes()).unwrap();
     }
 
     #[tokio::test]

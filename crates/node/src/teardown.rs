@@ -1,12 +1,14 @@
 //! Undoing everything the node made on this machine; works when no server runs.
 
+use crate::config::memory_dirs;
+
 /// What [`teardown`] needs: the engines' own configurations and the node's directories.
 pub struct TeardownConfig {
     /// The runtime whose pods are destroyed.
     pub runtime: container::Runtime,
     /// The network that is destroyed.
     pub network: net::NetworkConfig,
-    /// The run directory; its memory-backed volumes are removed.
+    /// The run directory; it names the memory-backed volumes, which are removed.
     pub run_dir: std::path::PathBuf,
 }
 
@@ -38,11 +40,13 @@ pub enum TeardownError {
 pub async fn teardown(config: &TeardownConfig) -> Result<(), TeardownError> {
     config.runtime.destroy_all().await.map_err(TeardownError::Pods)?;
     net::Network::destroy(&config.network).await.map_err(TeardownError::Network)?;
-    let path = config.run_dir.join("volumes");
-    match tokio::fs::remove_dir_all(&path).await {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(TeardownError::Volumes { path, source })
+    for path in memory_dirs(&config.run_dir) {
+        match tokio::fs::remove_dir_all(&path).await {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TeardownError::Volumes { path, source });
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
