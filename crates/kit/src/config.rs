@@ -49,19 +49,24 @@ pub enum ConfigError {
 pub fn load<T: DeserializeOwned>(name: &str) -> Result<T, ConfigError> {
     let environment = env::vars().collect::<HashMap<_, _>>();
     let named = environment.get(FILE_VARIABLE).map(PathBuf::from);
-    let usual = || Some(Path::new("/etc").join(name).join("config.yaml")).filter(|p| p.exists());
+    let usual = || Some(usual_file(name)).filter(|path| path.exists());
     let path = named.or_else(usual);
     let file = path.as_deref().map(read).transpose()?.unwrap_or(Value::Null);
-    Ok(parse(&file, path.as_deref(), &environment)?)
+    let path = path.unwrap_or_else(|| usual_file(name));
+    Ok(parse(&file, &path, &environment)?)
 }
 
 /// The same from given parts; `path` is what errors call the file.
 pub fn parse<T: DeserializeOwned>(
     file: &Value,
-    path: Option<&Path>,
+    path: &Path,
     environment: &HashMap<String, String>,
 ) -> Result<T, KeyError> {
-    deserializer::parse(file, path.unwrap_or(Path::new("configuration")), environment)
+    deserializer::parse(file, path, environment)
+}
+
+fn usual_file(name: &str) -> PathBuf {
+    Path::new("/etc").join(name).join("config.yaml")
 }
 
 fn read(path: &Path) -> Result<Value, ConfigError> {

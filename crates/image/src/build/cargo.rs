@@ -38,6 +38,18 @@ struct Target {
     kind: Vec<String>,
 }
 
+impl Package {
+    fn binaries(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().filter(|target| target.is_binary()).map(|target| target.name.as_str())
+    }
+}
+
+impl Target {
+    fn is_binary(&self) -> bool {
+        self.kind.iter().any(|kind| kind == "bin")
+    }
+}
+
 /// One line of cargo's JSON messages, as far as it matters here.
 #[derive(Deserialize)]
 struct Message {
@@ -106,10 +118,9 @@ fn choose(metadata: &Metadata, dir: &Path, wanted: &str) -> Result<(Package, Str
     let candidates = if own.is_empty() { metadata.packages.iter().collect() } else { own };
     let mut binaries: Vec<(&Package, &str)> = Vec::new();
     for package in candidates {
-        let names = package.targets.iter().filter(|t| t.kind.iter().any(|kind| kind == "bin"));
-        let names = names.map(|target| target.name.as_str());
         let default = package.default_run.as_deref();
-        binaries.extend(names.filter(|n| default.is_none_or(|d| d == *n)).map(|n| (package, n)));
+        let names = package.binaries().filter(|name| default.is_none_or(|d| d == *name));
+        binaries.extend(names.map(|name| (package, name)));
     }
     let named: Vec<_> = binaries.iter().filter(|(_, name)| *name == wanted).copied().collect();
     match (binaries.as_slice(), named.as_slice()) {
@@ -166,9 +177,16 @@ fn run(
     let mut command = tool::command(&toolchain.cargo, dir);
     command
         .args(["build", "--release", "--message-format=json-render-diagnostics"])
-        .args(["--target", &toolchain.target, "--package", &package.name, "--bin", binary])
+        .args(["--target", &toolchain.target, "--bin", binary])
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TERM_PROGRESS_WHEN", "never");
+    if named_once(metadata, binary) {
+        // Only this binary is built, but with the features of the whole workspace: its services then
+        // share their dependencies instead of each compiling its own.
+        command.arg("--workspace");
+    } else {
+        command.args(["--package", &package.name]);
+    }
     if metadata.workspace_root.join("Cargo.lock").is_file() {
         command.arg("--locked");
     }
@@ -181,6 +199,10 @@ fn run(
         return Err(BuildError::Failed { tool: "cargo", dir, status, output: finished.tail });
     }
     Ok(built)
+}
+
+fn named_once(metadata: &Metadata, binary: &str) -> bool {
+    metadata.packages.iter().flat_map(Package::binaries).filter(|name| *name == binary).count() == 1
 }
 
 /// Adds our compiler flags to the user's. Those of the environment silence those of the
@@ -213,11 +235,18 @@ fn our_flags(toolchain: &Toolchain, workspace: &Path) -> Vec<String> {
     }
     let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
-    let folders = [cargo_home.map(|dir| (dir, "/cargo")), Some((workspace.to_owned(), "/src"))];
+    let folders = [cargo_home.map(|dir| (dir, "/cargo")), Some((checkout(workspace), "/src"))];
     for (dir, name) in folders.into_iter().flatten() {
         flags.push(format!("--remap-path-prefix={}={name}", dir.display()));
     }
     flags
+}
+
+/// The repository the workspace is in, because a package may depend on others beside the workspace;
+/// the workspace itself when it is in none.
+fn checkout(workspace: &Path) -> PathBuf {
+    let repository = workspace.ancestors().find(|dir| dir.join(".git").exists());
+    repository.unwrap_or(workspace).to_owned()
 }
 
 fn toml_string(text: &str) -> String {
@@ -238,8 +267,7 @@ fn note(built: &mut Built, line: &str, binary: &str) {
     {
         built.packages.insert(dir.to_owned());
     }
-    let ours =
-        message.target.is_some_and(|t| t.name == binary && t.kind.iter().any(|k| k == "bin"));
+    let ours = message.target.is_some_and(|target| target.name == binary && target.is_binary());
     if ours && message.executable.is_some() {
         built.executable = message.executable;
     }
@@ -252,9 +280,17 @@ fn inputs(built: &Built, metadata: &Metadata, dir: &Path) -> Option<Inputs> {
     let mut inputs = Inputs::default();
     for package in &built.packages {
         inputs.tree(package);
+        // Of a workspace above it, it may inherit.
+        for above in package.ancestors() {
+            inputs.file(&above.join("Cargo.toml"));
+        }
     }
     for path in dep_info::dependencies(&listed) {
         inputs.file(&metadata.workspace_root.join(path));
+    }
+    // Each member has a say in the features of what they share.
+    for package in &metadata.packages {
+        inputs.file(&package.manifest_path);
     }
     for name in ["Cargo.toml", "Cargo.lock"] {
         inputs.file(&metadata.workspace_root.join(name));

@@ -14,6 +14,8 @@ pub struct KeyError {
     message: String,
     /// Set by the innermost value; outer ones leave it.
     place: Option<String>,
+    /// A field that no source has, until its struct has said how to set it.
+    missing: Option<&'static str>,
 }
 
 impl fmt::Display for KeyError {
@@ -29,7 +31,12 @@ impl std::error::Error for KeyError {}
 
 impl de::Error for KeyError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), place: None }
+        Self { message: message.to_string(), place: None, missing: None }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        let message = format!("`{field}` is missing");
+        Self { message, place: None, missing: Some(field) }
     }
 }
 
@@ -133,7 +140,7 @@ macro_rules! scalars {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, KeyError> {
             let wrong = |text: &str| {
                 let wanted = stringify!($type);
-                KeyError { message: format!("`{text}` is not a valid {wanted}"), place: None }
+                KeyError { message: format!("`{text}` is not a valid {wanted}"), place: None, missing: None }
             };
             if let Some(text) = self.text() {
                 let value: $type = text.trim().parse().map_err(|_| {
@@ -206,12 +213,9 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         visitor: V,
     ) -> Result<V::Value, KeyError> {
         self.check_file(fields)?;
-        let place = if self.key.is_empty() { None } else { Some(self.place()) };
+        let node = self.clone();
         let fields = Fields { node: self, left: fields.iter(), current: None };
-        visitor.visit_map(fields).map_err(|error| match place {
-            Some(place) => error.at(|| place),
-            None => error,
-        })
+        visitor.visit_map(fields).map_err(|error| node.explain(error))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -257,11 +261,26 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
 }
 
 impl Node<'_> {
+    /// Says how to set what is missing, and where a struct of its own is wrong as a whole.
+    fn explain(&self, mut error: KeyError) -> KeyError {
+        if let Some(field) = error.missing.take() {
+            let (missing, path) = (self.child(field), self.sources.path.display());
+            let (key, variable) = (missing.key, missing.variable);
+            error.message = format!("`{key}` is missing: set {variable}, or `{key}` in {path}");
+            error.place = Some("configuration".to_owned());
+        }
+        if self.key.is_empty() { error } else { error.at(|| self.place()) }
+    }
+
     /// A key of the file that nothing reads is a mistake that would otherwise go unseen.
     fn check_file(&self, fields: &'static [&'static str]) -> Result<(), KeyError> {
         let Some(file) = self.file else { return Ok(()) };
         let Some(map) = file.as_object() else {
-            let error = KeyError { message: "a mapping is expected".to_owned(), place: None };
+            let error = KeyError {
+                message: "a mapping is expected".to_owned(),
+                place: None,
+                missing: None,
+            };
             return Err(error.at(|| self.place()));
         };
         match map.keys().find(|key| !fields.contains(&key.as_str())) {
@@ -272,7 +291,7 @@ impl Node<'_> {
                     "" => self.sources.path.display().to_string(),
                     _ => self.place(),
                 };
-                Err(KeyError { message, place: Some(place) })
+                Err(KeyError { message, place: Some(place), missing: None })
             }
         }
     }

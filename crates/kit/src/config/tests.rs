@@ -49,7 +49,7 @@ fn ten() -> u32 {
 fn parsed(file: Value, environment: &[(&str, &str)]) -> Result<Config, String> {
     let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let path = Path::new("/etc/x/config.yaml");
-    parse(&file, Some(path), &environment).map_err(|error| error.to_string())
+    parse(&file, path, &environment).map_err(|error| error.to_string())
 }
 
 fn file() -> Value {
@@ -98,7 +98,11 @@ fn the_environment_alone_is_enough() {
 
 #[test]
 fn errors_name_the_key_and_where_the_value_came_from() {
-    check_error(json!({"listen": "127.0.0.1:1"}), &[], "missing field `productsUrl`");
+    check_error(
+        json!({"listen": "127.0.0.1:1"}),
+        &[],
+        "configuration: `productsUrl` is missing: set PRODUCTS_URL, or `productsUrl` in /etc/x/config.yaml",
+    );
     check_error(
         file(),
         &[("QUANTITY_MAX", "many")],
