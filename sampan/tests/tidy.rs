@@ -13,8 +13,8 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("image", &[]),
     ("container", &[]),
     ("net", &[]),
-    ("gateway", &["kit"]),
-    ("apiserver", &["api", "kit", "store"]),
+    ("gateway", &[]),
+    ("apiserver", &["api", "store"]),
     ("controllers", &["api", "kit"]),
     ("node", &["api", "kit", "image", "container", "net", "gateway"]),
     (
@@ -41,7 +41,7 @@ const ENGINES: [&str; 5] = ["store", "image", "container", "net", "gateway"];
 const KUBERNETES_WORDS: [&str; 6] =
     ["kubernetes", "kubectl", "ReplicaSet", "ConfigMap", "EndpointSlice", "k8s_openapi"];
 /// No file grows beyond this; most are far smaller.
-const LINES_MAX: usize = 700;
+const LINES_MAX: usize = 450;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -143,11 +143,9 @@ fn files_stay_small_and_say_what_they_are_for() {
     for name in crates().into_keys() {
         for file in rust_files(&folder(name).join("src")) {
             let text = fs::read_to_string(&file).expect("a source file");
-            assert!(
-                text.starts_with("//!") || text.starts_with("#!["),
-                "{} has no head",
-                file.display()
-            );
+            // A file of tests is named for what it tests.
+            let is_test = file.display().to_string().contains("tests");
+            assert!(is_test || text.starts_with("//!"), "{} has no head", file.display());
             let lines = text.lines().count();
             assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
         }
