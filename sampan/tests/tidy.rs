@@ -151,3 +151,16 @@ fn files_stay_small_and_say_what_they_are_for() {
         }
     }
 }
+
+#[test]
+fn the_code_map_names_files_that_are_there() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let named = text.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("/src/"));
+    let mut count = 0;
+    for path in named {
+        let there = root().join(path).exists() || root().join("crates").join(path).exists();
+        assert!(there, "ARCHITECTURE.md names {path}");
+        count += 1;
+    }
+    assert!(count > 10, "the map names only {count} files");
+}
