@@ -11,6 +11,7 @@ mod commands;
 mod instance;
 mod logging;
 mod machine;
+mod output;
 mod progress;
 mod server;
 mod text;

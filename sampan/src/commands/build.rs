@@ -6,6 +6,7 @@ use image::{ImageStore, build};
 use crate::app::builds;
 use crate::cli::BuildArgs;
 use crate::instance::Instance;
+use crate::output::say;
 use crate::progress::Progress;
 
 pub async fn run(instance: &Instance, args: BuildArgs) -> anyhow::Result<()> {
@@ -33,6 +34,6 @@ pub async fn run(instance: &Instance, args: BuildArgs) -> anyhow::Result<()> {
         }
     };
     line.done(&builds::summary(&report));
-    println!("{name} {}", report.image.digest);
+    say!("{name} {}", report.image.digest);
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::app::manifests::{self, Manifest};
 use crate::cli::DownArgs;
 use crate::client::{self, api_message};
 use crate::instance::Instance;
+use crate::output::say;
 
 /// How often the API is asked.
 const POLL: Duration = Duration::from_millis(100);
@@ -26,12 +27,12 @@ pub async fn run(instance: &Instance, args: DownArgs) -> anyhow::Result<()> {
     // Traffic stops before pods do, and what others depend on goes last.
     for manifest in apply::ordered(manifests).iter().rev().filter(|m| is_owned(m)) {
         if delete(&targets, manifest).await? {
-            println!("{}/{} deleted", manifest.kind().to_lowercase(), manifest.name());
+            say!("{}/{} deleted", manifest.kind().to_lowercase(), manifest.name());
             deleted.push(manifest.clone());
         }
     }
     if deleted.is_empty() {
-        println!("Nothing of {} was there.", args.dir.display());
+        say!("Nothing of {} was there.", args.dir.display());
         return Ok(());
     }
     wait_gone(&client, &targets, &deleted, Instant::now() + args.timeout).await

@@ -4,6 +4,7 @@ use anyhow::Context;
 use image::{Image, ImageStore};
 
 use crate::instance::Instance;
+use crate::output;
 use crate::text;
 
 pub fn run(instance: &Instance) -> anyhow::Result<()> {
@@ -11,7 +12,7 @@ pub fn run(instance: &Instance) -> anyhow::Result<()> {
     let mut rows: Vec<Vec<String>> =
         store.list().context("list images")?.iter().flat_map(rows).collect();
     rows.sort();
-    print!("{}", text::table(&["IMAGE", "TAG", "IMAGE ID", "CREATED", "SIZE"], &rows));
+    output::text(&text::table(&["IMAGE", "TAG", "IMAGE ID", "CREATED", "SIZE"], &rows));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use anyhow::bail;
 
 use crate::instance::Instance;
+use crate::output::say;
 
 pub fn run(instance: &Instance) -> anyhow::Result<()> {
     let path = instance.kubeconfig();
@@ -11,6 +12,6 @@ pub fn run(instance: &Instance) -> anyhow::Result<()> {
             "there is no kubeconfig yet: it is written when the server first starts\nstart it with 'sampan server', or with 'sampan up DIR'"
         );
     }
-    println!("{}", path.display());
+    say!("{}", path.display());
     Ok(())
 }

@@ -5,6 +5,7 @@ use image::ImageStore;
 
 use crate::cli::LoadArgs;
 use crate::instance::Instance;
+use crate::output::say;
 
 pub async fn run(instance: &Instance, args: LoadArgs) -> anyhow::Result<()> {
     let store = ImageStore::open(instance.images()).context("open the image store")?;
@@ -13,7 +14,7 @@ pub async fn run(instance: &Instance, args: LoadArgs) -> anyhow::Result<()> {
     let names =
         loading.await.context("run the import")?.with_context(|| format!("load {shown}"))?;
     for name in names {
-        println!("Loaded image: {name}");
+        say!("Loaded image: {name}");
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::cli::LogsArgs;
 use crate::client::{self, api_message};
 use crate::instance::Instance;
+use crate::output::say;
 
 pub async fn run(instance: &Instance, args: LogsArgs) -> anyhow::Result<()> {
     let client = client::connect(instance).await?;
@@ -55,7 +56,7 @@ async fn print(api: Api<Pod>, pod: String, params: LogParams, mark: String) -> a
     while let Some(line) =
         lines.try_next().await.with_context(|| format!("read the log of {pod}"))?
     {
-        println!("{mark}{line}");
+        say!("{mark}{line}");
     }
     Ok(())
 }

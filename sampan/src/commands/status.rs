@@ -11,11 +11,12 @@ use kube::{Api, Client, ResourceExt};
 use crate::app::urls;
 use crate::client;
 use crate::instance::{Instance, RunningServer};
+use crate::output::{self, say};
 use crate::text;
 
 pub async fn run(instance: &Instance) -> anyhow::Result<()> {
     let Some(server) = instance.running()? else {
-        println!("No server runs on {}.", instance.data_dir().display());
+        say!("No server runs on {}.", instance.data_dir().display());
         return Ok(());
     };
     let client = client::from_kubeconfig(&instance.kubeconfig()).await?;
@@ -29,17 +30,17 @@ pub async fn run(instance: &Instance) -> anyhow::Result<()> {
 fn print_server(instance: &Instance, server: &RunningServer) {
     let up = text::age(Timestamp::now().as_second() - server.started_at);
     let state = if server.ready { "ready" } else { "starting" };
-    println!("Server    {state}, pid {}, up {up}", server.pid);
-    println!("API       https://{}", server.api);
-    println!("Gateway   http://{}", server.gateway);
-    println!("Data      {}", instance.data_dir().display());
+    say!("Server    {state}, pid {}, up {up}", server.pid);
+    say!("API       https://{}", server.api);
+    say!("Gateway   http://{}", server.gateway);
+    say!("Data      {}", instance.data_dir().display());
 }
 
 async fn print_nodes(client: &Client) -> anyhow::Result<()> {
     for node in Api::<Node>::all(client.clone()).list(&ListParams::default()).await? {
         let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
         let ready = conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True");
-        println!("Node      {} {}", node.name_any(), if ready { "Ready" } else { "NotReady" });
+        say!("Node      {} {}", node.name_any(), if ready { "Ready" } else { "NotReady" });
     }
     Ok(())
 }
@@ -47,12 +48,12 @@ async fn print_nodes(client: &Client) -> anyhow::Result<()> {
 async fn print_deployments(client: &Client) -> anyhow::Result<()> {
     let all = Api::<Deployment>::all(client.clone()).list(&ListParams::default()).await?;
     if all.items.is_empty() {
-        println!("\nNo deployments. Bring an app up with 'sampan up DIR'.");
+        say!("\nNo deployments. Bring an app up with 'sampan up DIR'.");
         return Ok(());
     }
     let rows: Vec<_> = all.iter().map(deployment_row).collect();
-    println!();
-    print!("{}", text::table(&["NAMESPACE", "DEPLOYMENT", "READY", "IMAGE", "AGE"], &rows));
+    say!();
+    output::text(&text::table(&["NAMESPACE", "DEPLOYMENT", "READY", "IMAGE", "AGE"], &rows));
     Ok(())
 }
 
@@ -75,8 +76,8 @@ async fn print_single_pods(client: &Client) -> anyhow::Result<()> {
     let single = pods.iter().filter(|pod| pod.metadata.owner_references.is_none());
     let rows: Vec<_> = single.map(pod_row).collect();
     if !rows.is_empty() {
-        println!();
-        print!("{}", text::table(&["NAMESPACE", "POD", "PHASE", "AGE"], &rows));
+        say!();
+        output::text(&text::table(&["NAMESPACE", "POD", "PHASE", "AGE"], &rows));
     }
     Ok(())
 }
@@ -100,7 +101,7 @@ async fn print_urls(client: &Client, server: &RunningServer) -> anyhow::Result<(
         objects.push(object);
     }
     for url in urls::of(&objects, server.gateway) {
-        println!("{url}");
+        say!("{url}");
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 use crate::instance::{Instance, NetworkRanges, RunningServer};
 use crate::machine;
+use crate::output::say;
 use crate::server::engines;
 
 /// How long the server may take to end by itself.
@@ -21,15 +22,15 @@ pub async fn run(instance: &Instance) -> anyhow::Result<()> {
     match instance.running()? {
         Some(server) => {
             end(instance, &server).await?;
-            println!("Stopped the server (pid {}).", server.pid);
+            say!("Stopped the server (pid {}).", server.pid);
         }
-        None => println!("No server runs on {}.", instance.data_dir().display()),
+        None => say!("No server runs on {}.", instance.data_dir().display()),
     }
     // Nobody else may use the instance while it is taken apart.
     let _lock = instance.lock()?;
     let ranges = known.map_or_else(NetworkRanges::default, |server| server.network);
     engines::teardown(instance, &ranges).await?;
-    println!(
+    say!(
         "Its pods are stopped and its links, rules and cgroups removed. Its data stays in {}.",
         instance.data_dir().display()
     );

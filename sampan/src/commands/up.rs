@@ -16,6 +16,7 @@ use crate::cli::UpArgs;
 use crate::client;
 use crate::instance::{Instance, RunningServer};
 use crate::machine;
+use crate::output::say;
 use crate::progress::{Line, Progress};
 use crate::server::background;
 use crate::text;
@@ -103,8 +104,8 @@ fn report(dir: &Path, manifests: &[Manifest], server: &RunningServer, started: I
     let name = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let name = name.file_name().map(|name| name.to_string_lossy().into_owned());
     let took = text::seconds(started.elapsed());
-    println!("{} is up in {took}.", name.as_deref().unwrap_or("The app"));
+    say!("{} is up in {took}.", name.as_deref().unwrap_or("The app"));
     for url in urls::of(manifests.iter().map(|manifest| &manifest.object), server.gateway) {
-        println!("  {url}");
+        say!("  {url}");
     }
 }

@@ -249,3 +249,18 @@ fn an_archive_that_is_none_is_told() {
     check(&message, &["Cargo.toml", "not an image archive"]);
     check(&boat.sampan_fails(&["load", "/no/such.tar"]), &["/no/such.tar"]);
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let boat = Boat::new("pipe");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = Command::new(SAMPAN)
+        .args(["images", "--data-dir"])
+        .arg(boat.data_dir())
+        .stdout(writer)
+        .output()
+        .expect("run it");
+    assert!(output.status.success());
+    assert_eq!(texts(&output).1, "");
+}
