@@ -231,11 +231,7 @@ impl Status {
 
     /// 500: something broke; the words are seen by the client, so keep internals out.
     pub fn internal(why: impl fmt::Display) -> Self {
-        let cause = Cause {
-            reason: String::new(),
-            message: why.to_string(),
-            field: String::new(),
-        };
+        let cause = Cause { reason: String::new(), message: why.to_string(), field: String::new() };
         Self::failure(500, "InternalError", format!("Internal error occurred: {why}"))
             .about(Details { causes: vec![cause], ..Details::default() })
     }

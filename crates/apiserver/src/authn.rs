@@ -1,5 +1,7 @@
 //! Who is at the other end: client certificates and ServiceAccount tokens.
 
+pub(crate) mod impersonation;
+
 use std::collections::BTreeMap;
 
 use http::HeaderMap;

@@ -83,6 +83,11 @@ impl ApiError {
         Self::new(403, "Forbidden", format!("{plural}.{group} is forbidden: {why}"))
     }
 
+    /// The authorizer said no to a part of a user.
+    pub(crate) fn forbidden_part(resource: &str, group: &str, name: &str, why: &str) -> Self {
+        Status::forbidden(api::status::Resource::new(group, resource), name, why).into()
+    }
+
     /// The authorizer said no to a path.
     pub(crate) fn forbidden_path(user: &str, verb: &str, path: &str) -> Self {
         let message = format!("forbidden: User {user:?} cannot {verb} path {path:?}");

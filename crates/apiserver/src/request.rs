@@ -16,6 +16,7 @@ use http::{HeaderValue, Method, Request};
 
 pub(crate) use self::call::Call;
 use self::path::Target;
+use crate::authn::impersonation;
 use crate::authz::{Attributes, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
@@ -51,6 +52,7 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
 
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
     let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
+    let user = impersonation::effective(&*shared.authorizer, user, request.headers())?;
     match path::parse(request.uri().path())? {
         Target::Path => {
             let verb = request.method().as_str().to_lowercase();
@@ -138,7 +140,7 @@ fn authorize(call: &Call, verb: &str) -> ApiResult<()> {
 }
 
 /// `User "u" cannot list resource "pods" in API group "" in the namespace "default"`.
-fn denial(attributes: &Attributes<'_>, reason: &str) -> String {
+pub(crate) fn denial(attributes: &Attributes<'_>, reason: &str) -> String {
     let mut resource = attributes.resource.to_owned();
     if !attributes.subresource.is_empty() {
         resource = format!("{resource}/{}", attributes.subresource);
@@ -195,7 +197,7 @@ fn review_attributes(shared: &Shared, user: &UserInfo, review: path::Review) -> 
     }
 }
 
-pub(crate) use self::path::Review;
+pub(crate) use self::path::{Review, unescape};
 
 fn add_warnings(call: &Call, response: &mut Response) {
     for warning in call.take_warnings().into_iter().take(WARNINGS_MAX) {

@@ -69,7 +69,7 @@ pub(crate) fn written(call: &Call, code: StatusCode, mut object: Value) -> ApiRe
         Format::Table => {
             let version = object::meta(&object, "resourceVersion").to_owned();
             let row = table::row(call.kind, object, call.query.include_object()?);
-            table::table(call.kind, json!({"resourceVersion": version}), vec![row], true)
+            table::table(call.kind.columns, json!({"resourceVersion": version}), vec![row], true)
         }
     };
     Ok(json(code, body.to_string().into(), call.gzip))

@@ -39,8 +39,8 @@ pub(crate) const fn wide(name: &'static str) -> Column {
 }
 
 /// The Table's column definitions.
-pub(crate) fn columns(kind: &Kind) -> Value {
-    kind.columns
+pub(crate) fn columns(columns: &[Column]) -> Value {
+    columns
         .iter()
         .map(|column| {
             json!({
@@ -56,7 +56,11 @@ pub(crate) fn columns(kind: &Kind) -> Value {
 
 /// One row. `object` is in its served form.
 pub(crate) fn row(kind: &Kind, object: Value, include: IncludeObject) -> Value {
-    let cells = (kind.row)(&object);
+    row_of((kind.row)(&object), object, include)
+}
+
+/// A row of these cells.
+pub(crate) fn row_of(cells: Vec<Value>, object: Value, include: IncludeObject) -> Value {
     let mut row = json!({ "cells": cells });
     match include {
         IncludeObject::None => {}
@@ -67,8 +71,13 @@ pub(crate) fn row(kind: &Kind, object: Value, include: IncludeObject) -> Value {
 }
 
 /// A Table around rows.
-pub(crate) fn table(kind: &Kind, metadata: Value, rows: Vec<Value>, with_columns: bool) -> Value {
-    let definitions = if with_columns { columns(kind) } else { Value::Null };
+pub(crate) fn table(
+    shown: &[Column],
+    metadata: Value,
+    rows: Vec<Value>,
+    with_columns: bool,
+) -> Value {
+    let definitions = if with_columns { columns(shown) } else { Value::Null };
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",

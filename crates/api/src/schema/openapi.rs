@@ -27,6 +27,9 @@ pub fn openapi_v3(kinds: &[Gvk]) -> Value {
         dress_definition(name, schema);
     }
     for builtin in &wanted {
+        ease_metadata(&mut schemas[builtin.definition().as_ref()]);
+    }
+    for builtin in &wanted {
         let name = builtin.definition();
         mark_kind(&mut schemas, &name, &[builtin.gvk()]);
         let list = list_definition(&name, builtin.kind);
@@ -137,6 +140,17 @@ fn wrap_reference(json: &mut Value) {
     }
 }
 
+/// Upstream's documents never require an object's metadata; its Rust type does.
+fn ease_metadata(schema: &mut Value) {
+    let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) else { return };
+    required.retain(|field| field != "metadata");
+    if required.is_empty()
+        && let Some(schema) = schema.as_object_mut()
+    {
+        schema.remove("required");
+    }
+}
+
 fn mark_field(json: &mut Value, field: overlay::Field) {
     if json.get("type") == Some(&json!("array")) {
         json["x-kubernetes-list-type"] = json!(match &field {
@@ -195,6 +209,13 @@ mod tests {
         assert_eq!(ports["x-kubernetes-patch-merge-key"], "containerPort");
         let volumes = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["volumes"];
         assert_eq!(volumes["x-kubernetes-patch-strategy"], "merge,retainKeys");
+    }
+
+    #[test]
+    fn metadata_is_never_required() {
+        let schemas = openapi_v3(&[Gvk::new("apps", "v1", "Deployment"), Gvk::core("Binding")]);
+        assert!(schemas["io.k8s.api.apps.v1.Deployment"].get("required").is_none());
+        assert_eq!(schemas["io.k8s.api.core.v1.Binding"]["required"], json!(["target"]));
     }
 
     #[test]

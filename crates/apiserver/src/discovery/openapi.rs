@@ -24,6 +24,9 @@ use crate::kinds::{KINDS, Kind, group_versions};
 use crate::options::Query;
 use crate::{negotiate, respond};
 
+/// What kubectl asks for at `/openapi/v2`.
+const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
 /// One group version's document.
 struct Document {
     packed: Bytes,
@@ -122,6 +125,11 @@ fn unpack(packed: &[u8]) -> Bytes {
 
 /// `/openapi/v2`: old clients look whether it is there; what it would say stands in v3.
 pub(super) fn v2(headers: &HeaderMap) -> ApiResult<Response> {
+    if !takes_json(headers) && negotiate::accepted(headers).iter().any(|a| a.media == V2_PROTOBUF) {
+        let mut response = (StatusCode::OK, v2_protobuf()).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_PROTOBUF));
+        return Ok(response);
+    }
     json_only(headers)?;
     let document = json!({
         "swagger": "2.0",
@@ -130,6 +138,29 @@ pub(super) fn v2(headers: &HeaderMap) -> ApiResult<Response> {
         "definitions": {},
     });
     Ok(respond::value(StatusCode::OK, &document))
+}
+
+/// The same as a `openapi.v2.Document`: kubectl reads it before it sends a List, finds no
+/// schema and leaves the checking to us.
+fn v2_protobuf() -> Vec<u8> {
+    const SWAGGER: u8 = 1;
+    const INFO: u8 = 2;
+    const PATHS: u8 = 8;
+    const DEFINITIONS: u8 = 9;
+    const TITLE: u8 = 1;
+    const VERSION: u8 = 2;
+    let info = [field(TITLE, b"Kubernetes"), field(VERSION, GIT_VERSION.as_bytes())].concat();
+    let fields =
+        [field(SWAGGER, b"2.0"), field(INFO, &info), field(PATHS, b""), field(DEFINITIONS, b"")];
+    fields.concat()
+}
+
+/// A length-delimited protobuf field of fewer than 128 bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80);
+    let mut out = vec![number << 3 | 2, length.expect("our own texts are short")];
+    out.extend(content);
+    out
 }
 
 fn json_only(headers: &HeaderMap) -> ApiResult<()> {

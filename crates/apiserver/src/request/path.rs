@@ -130,21 +130,25 @@ fn in_namespace(
     Ok(ObjectPath { kind, namespace, name, subresource })
 }
 
-/// A path segment without its percent escapes. Names hold no slash and no control character.
-fn decode(segment: &str) -> ApiResult<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
+/// Text without its percent escapes; `None` where they are broken.
+pub(crate) fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'%' => {
                 let pair = [rest.next().unwrap_or(0), rest.next().unwrap_or(0)];
-                let pair = std::str::from_utf8(&pair).unwrap_or("");
-                u8::from_str_radix(pair, 16).map_err(|_| ApiError::no_such_path())?
+                u8::from_str_radix(std::str::from_utf8(&pair).ok()?, 16).ok()?
             }
             byte => byte,
         });
     }
-    let name = String::from_utf8(bytes).map_err(|_| ApiError::no_such_path())?;
+    String::from_utf8(bytes).ok()
+}
+
+/// A name of the path. Names hold no slash and no control character.
+fn decode(segment: &str) -> ApiResult<String> {
+    let name = unescape(segment).ok_or_else(ApiError::no_such_path)?;
     let unfit = name.is_empty()
         || matches!(name.as_str(), "." | "..")
         || name.chars().any(|c| c == '/' || c == '%' || c.is_control());

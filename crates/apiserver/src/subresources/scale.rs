@@ -7,13 +7,14 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, ApiResult};
+use crate::negotiate::Format;
 use crate::object::{meta, metadata_mut};
 use crate::request::Call;
-use crate::table::workload::selector;
+use crate::table::workload::{self, selector};
 use crate::verbs::create::Managed;
 use crate::verbs::mutate::{Part, mutate};
 use crate::verbs::patch::Patch;
-use crate::{body, respond};
+use crate::{body, respond, table};
 
 fn gvk() -> Gvk {
     Gvk::new("autoscaling", "v1", "Scale")
@@ -24,7 +25,18 @@ pub(super) fn get(call: &Call) -> ApiResult<Response> {
         .registry()
         .get(call.kind, call.namespace(), call.name())
         .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
-    Ok(respond::value(StatusCode::OK, &scale_of(&call.registry().decode(&kv)?)))
+    let scale = scale_of(&call.registry().decode(&kv)?);
+    if call.format()? == Format::Table {
+        return Ok(respond::value(StatusCode::OK, &table(call, scale)?));
+    }
+    Ok(respond::value(StatusCode::OK, &scale))
+}
+
+fn table(call: &Call, scale: Value) -> ApiResult<Value> {
+    let version = json!({"resourceVersion": meta(&scale, "resourceVersion")});
+    let cells = workload::scale(&scale);
+    let row = table::row_of(cells, scale, call.query.include_object()?);
+    Ok(table::table(workload::SCALE, version, vec![row], true))
 }
 
 pub(super) async fn update(call: &Call, request: Request<Body>) -> ApiResult<Response> {

@@ -52,6 +52,18 @@ pub(crate) fn replica_set(object: &Value) -> Vec<Value> {
     row
 }
 
+/// A Deployment's or ReplicaSet's `scale`.
+pub(crate) const SCALE: &[Column] = &[name(), number("Desired"), number("Available"), text("Age")];
+
+pub(crate) fn scale(object: &Value) -> Vec<Value> {
+    vec![
+        meta(object, "name").into(),
+        integer(object, "/spec/replicas").into(),
+        integer(object, "/status/replicas").into(),
+        age_of(object),
+    ]
+}
+
 /// Containers, images and the selector.
 fn template(object: &Value) -> [Value; 3] {
     let containers = list(object, "/spec/template/spec/containers");

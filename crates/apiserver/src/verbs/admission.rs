@@ -1,5 +1,8 @@
 //! What must hold beside the object itself before it is written.
 
+mod service_account;
+mod tolerations;
+
 use serde_json::Value;
 use store::KeyValue;
 
@@ -7,6 +10,8 @@ use crate::error::{ApiError, ApiResult};
 use crate::kinds::{self, Kind};
 use crate::object::meta;
 use crate::registry::Registry;
+use crate::request::Call;
+use crate::strategy::Grace;
 
 /// Namespaces that every cluster has and nobody deletes.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -28,6 +33,15 @@ pub(crate) fn namespace_of(
         return Err(ApiError::namespace_terminating(kind, meta(object, "name"), name));
     }
     Ok(Some(kv))
+}
+
+/// What the cluster adds to a new object, after its defaults.
+pub(crate) async fn complete(call: &Call, object: &mut Value) -> ApiResult<()> {
+    if call.kind.strategy.grace == Grace::Pod {
+        service_account::admit(call, object).await?;
+        tolerations::admit(object);
+    }
+    Ok(())
 }
 
 /// May this be deleted at all?

@@ -54,6 +54,11 @@ pub(crate) async fn insert(
     managed: Managed,
 ) -> ApiResult<Value> {
     prepare(call, &mut object)?;
+    // Before the cluster adds its own: nobody owns that.
+    if managed == Managed::Update {
+        set_managers(call, None, &mut object)?;
+    }
+    admission::complete(call, &mut object).await?;
     let prefix = meta(&object, "generateName").to_owned();
     let generate = meta(&object, "name").is_empty() && !prefix.is_empty();
     for _ in 0..NAMES_MAX {
@@ -61,7 +66,7 @@ pub(crate) async fn insert(
             let name = generated_name(&prefix);
             metadata_mut(&mut object).insert("name".to_owned(), name.into());
         }
-        if let Some(made) = insert_named(call, object.clone(), dry_run, managed).await? {
+        if let Some(made) = insert_named(call, object.clone(), dry_run).await? {
             return Ok(made);
         }
         if !generate {
@@ -114,12 +119,7 @@ fn prepare(call: &Call, object: &mut Value) -> ApiResult<()> {
 }
 
 /// `None`: the name is taken.
-async fn insert_named(
-    call: &Call,
-    mut object: Value,
-    dry_run: bool,
-    managed: Managed,
-) -> ApiResult<Option<Value>> {
+async fn insert_named(call: &Call, mut object: Value, dry_run: bool) -> ApiResult<Option<Value>> {
     let (kind, registry) = (call.kind, call.registry());
     if kind.storage == "namespaces" {
         strategy::namespace::label(&mut object);
@@ -133,9 +133,6 @@ async fn insert_named(
         // Before allocation: what is not valid takes no address.
         validate(call, &object)?;
         strategy::allocate(registry, kind, None, &mut object)?;
-        if managed == Managed::Update {
-            set_managers(call, None, &mut object)?;
-        }
         if dry_run {
             return Ok(Some(object));
         }
@@ -173,7 +170,8 @@ pub(crate) fn set_managers(call: &Call, live: Option<&Value>, new: &mut Value) -
     Ok(())
 }
 
-fn generated_name(prefix: &str) -> String {
+/// A name that begins so and is nobody's yet, as far as luck goes.
+pub(super) fn generated_name(prefix: &str) -> String {
     let mut end = prefix.len().min(PREFIX_MAX);
     while !prefix.is_char_boundary(end) {
         end -= 1;

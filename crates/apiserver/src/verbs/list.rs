@@ -219,7 +219,7 @@ fn converted(call: &Call, page: &Page, format: Format) -> ApiResult<Value> {
     }
     let list = |api_version: String, kind: String| json!({"kind": kind, "apiVersion": api_version, "metadata": metadata(page)});
     Ok(match format {
-        Format::Table => table::table(call.kind, metadata(page), items, true),
+        Format::Table => table::table(call.kind.columns, metadata(page), items, true),
         Format::Partial => {
             with_items(list("meta.k8s.io/v1".into(), "PartialObjectMetadataList".into()), items)
         }

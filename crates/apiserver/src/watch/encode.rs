@@ -73,7 +73,12 @@ impl Encoder {
             Format::Table => {
                 let version = object["metadata"]["resourceVersion"].clone();
                 let row = table::row(self.kind, object, self.include);
-                table::table(self.kind, json!({"resourceVersion": version}), vec![row], true)
+                table::table(
+                    self.kind.columns,
+                    json!({"resourceVersion": version}),
+                    vec![row],
+                    true,
+                )
             }
         }
     }
@@ -95,7 +100,7 @@ impl Encoder {
                 "apiVersion": "meta.k8s.io/v1",
                 "metadata": metadata,
             }),
-            Format::Table => table::table(self.kind, metadata, Vec::new(), true),
+            Format::Table => table::table(self.kind.columns, metadata, Vec::new(), true),
         };
         let event = json!({"type": "BOOKMARK", "object": object});
         out.extend_from_slice(event.to_string().as_bytes());

@@ -3,7 +3,7 @@
 use sampan_apiserver::UserInfo;
 use serde_json::json;
 
-use super::support::{CONFIG_MAPS, Server, admin};
+use super::support::{CONFIG_MAPS, PODS, Server, admin};
 
 #[tokio::test]
 async fn nobody_sees_health_and_version_only() {
@@ -88,4 +88,22 @@ async fn logs_need_the_node_agent() {
     let exec = format!("POST {PODS}/p/exec?command=ls&stdout=true");
     let expected = json!({"path": "/exec/default/p/a", "query": "command=ls&stdout=true&output=1"});
     server.check(&exec, json!(null), 200, expected).await;
+}
+
+#[tokio::test]
+async fn a_user_may_be_another_one_or_is_refused() {
+    let server = Server::start().await;
+    let ask = async |user, headers: &[(&str, &str)]| {
+        server.ask_as(user, &format!("GET {PODS}"), headers, "").await
+    };
+    let as_account = [("impersonate-user", "system:serviceaccount:default:default")];
+    let answer = ask(admin(), &as_account).await;
+    assert_eq!(answer.code, 403);
+    let message = "pods is forbidden: User \"system:serviceaccount:default:default\" cannot list";
+    assert!(answer.body["message"].as_str().unwrap().starts_with(message), "{}", answer.body);
+    let as_admin = [("impersonate-user", "bob"), ("impersonate-group", "system:masters")];
+    assert_eq!(ask(admin(), &as_admin).await.code, 200);
+    let answer = ask(UserInfo::new("bob", ["people"]), &as_admin).await;
+    assert_eq!(answer.code, 403);
+    assert_eq!(answer.body["details"]["kind"], "users");
 }

@@ -1,5 +1,6 @@
 //! What clients ask first.
 
+use http_body_util::BodyExt as _;
 use serde_json::json;
 
 use super::support::{Server, admin};
@@ -82,4 +83,14 @@ async fn health_is_told_check_by_check() {
     server.api.close();
     assert_eq!(server.ask_as(admin(), "GET /readyz", &[], "").await.code, 500);
     assert_eq!(server.ask_as(admin(), "GET /livez", &[], "").await.code, 200);
+}
+
+#[tokio::test]
+async fn kubectl_finds_an_empty_openapi_v2_in_protobuf() {
+    let server = Server::start().await;
+    let media = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let response = server.send(admin(), "GET /openapi/v2", &[("accept", media)], "").await;
+    assert_eq!(response.headers()["content-type"], media);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.starts_with(b"\x0a\x032.0\x12"), "{body:?}");
 }

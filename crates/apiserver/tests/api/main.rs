@@ -1,6 +1,7 @@
 //! The API as its clients see it: conversations in process, watches, and the real kubectl.
 
 mod access;
+mod accounts;
 mod conversations;
 mod deletion;
 mod discovery;

@@ -40,7 +40,17 @@ impl Server {
             authorizer: Arc::new(StaticAuthorizer),
         });
         api.bootstrap().await.unwrap();
-        Self { api, pki, store, directory }
+        let server = Self { api, pki, store, directory };
+        // A controller's work, of which none runs here; pods need it.
+        server.account("default", "default").await;
+        server
+    }
+
+    /// Makes a ServiceAccount.
+    pub async fn account(&self, namespace: &str, name: &str) {
+        let path = format!("POST /api/v1/namespaces/{namespace}/serviceaccounts");
+        let body = json!({"metadata": {"name": name}});
+        self.check(&path, body, 201, json!({})).await;
     }
 
     /// Sends `METHOD path` as an administrator.

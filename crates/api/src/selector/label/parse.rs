@@ -93,7 +93,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Requirement>, ParseError> {
         match parser.next() {
             None => break,
             Some(Token::Symbol(",")) if parser.peek().is_some() => {}
-            Some(Token::Symbol(",")) => return Err(ParseError::found(None, "identifier after ','")),
+            Some(Token::Symbol(",")) => {
+                return Err(ParseError::found(None, "identifier after ','"));
+            }
             found => return Err(ParseError::found(found.as_ref(), "',' or 'end of string'")),
         }
     }
@@ -121,7 +123,9 @@ impl Parser {
         let negated = self.takes("!");
         let key = match self.next() {
             Some(Token::Word(key)) => key,
-            found => return Err(ParseError::found(found.as_ref(), "!, identifier, or 'end of string'")),
+            found => {
+                return Err(ParseError::found(found.as_ref(), "!, identifier, or 'end of string'"));
+            }
         };
         if negated {
             return Ok(Requirement { key, operator: Operator::DoesNotExist });
