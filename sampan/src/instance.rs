@@ -4,18 +4,21 @@
 //! servers can live on one machine and each can clean up after itself.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use nix::fcntl::{Flock, FlockArg};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Where runtime state of all instances lives.
 const RUN_DIR: &str = "/run/sampan";
+/// Longer than what any server says of itself; the rest is blanks.
+const ANNOUNCEMENT_LEN: usize = 512;
 
 /// One data directory and the names that follow from it.
 #[derive(Debug, Clone)]
@@ -88,19 +91,27 @@ impl Instance {
         self.data_dir.join("server.lock")
     }
 
-    /// The server that uses this instance now, if one does.
+    /// The server that uses this instance now, if one does and has said so.
     pub fn running(&self) -> anyhow::Result<Option<RunningServer>> {
-        let mut file = match File::open(self.lock_file()) {
+        if !self.is_locked()? {
+            return Ok(None);
+        }
+        // What a server left that was killed is not what the one that starts now says.
+        let lives = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
+        Ok(self.last_server().filter(|server| lives(server.pid)))
+    }
+
+    /// Whether a process has this instance. To look takes nothing: who locks it at this
+    /// moment is not disturbed.
+    pub fn is_locked(&self) -> anyhow::Result<bool> {
+        let file = match File::open(self.lock_file()) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error).context("open the server's lock file"),
         };
-        let mut text = String::new();
-        file.read_to_string(&mut text).context("read the server's lock file")?;
-        match Flock::lock(file, FlockArg::LockSharedNonblock) {
-            Ok(_unlocked_on_drop) => Ok(None),
-            Err(_) => Ok(serde_json::from_str(&text).ok()),
-        }
+        let mut found = whole_file(libc::F_WRLCK);
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut found)).context("look at the server's lock")?;
+        Ok(i32::from(found.l_type) != libc::F_UNLCK)
     }
 
     /// What the last server of this instance said of itself, whether or not it still runs.
@@ -120,9 +131,9 @@ impl Instance {
             .mode(0o600)
             .open(&path)
             .with_context(|| format!("open {}", path.display()))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(ServerLock { lock }),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
+            Ok(_) => {}
+            Err(Errno::EAGAIN | Errno::EACCES) => {
                 let by =
                     self.last_server().map(|s| format!(" (pid {})", s.pid)).unwrap_or_default();
                 bail!(
@@ -131,25 +142,35 @@ impl Instance {
                     self.data_dir.display()
                 );
             }
-            Err((_, error)) => Err(error).with_context(|| format!("lock {}", path.display())),
+            Err(error) => return Err(error).with_context(|| format!("lock {}", path.display())),
         }
+        let mut lock = ServerLock { file };
+        if let Some(last) = self.last_server() {
+            lock.announce(&RunningServer { pid: std::process::id(), ready: false, ..last })?;
+        }
+        Ok(lock)
     }
+}
+
+/// A lock on all of a file, which belongs to the open file and not to the process.
+fn whole_file(kind: i32) -> libc::flock {
+    let l_type = libc::c_short::try_from(kind).expect("kinds of locks are small numbers");
+    let l_whence = libc::c_short::try_from(libc::SEEK_SET).expect("it is zero");
+    libc::flock { l_type, l_whence, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 /// Held as long as the server lives; the kernel lets it go when the process ends, however.
 pub struct ServerLock {
-    lock: Flock<File>,
+    file: File,
 }
 
 impl ServerLock {
-    /// Tells other commands about this server.
+    /// Tells other commands about this server. In one write, of a length that never shrinks:
+    /// whoever reads, and whoever comes after a kill, finds what was said before or this.
     pub fn announce(&mut self, server: &RunningServer) -> anyhow::Result<()> {
-        let text = serde_json::to_vec(server).context("encode the server's description")?;
-        let file = &mut *self.lock;
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| file.write_all(&text))
-            .context("write the server's lock file")
+        let mut text = serde_json::to_vec(server).context("encode the server's description")?;
+        text.resize(text.len().max(ANNOUNCEMENT_LEN), b' ');
+        self.file.write_all_at(&text, 0).context("write the server's lock file")
     }
 }
 
@@ -176,13 +197,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let instance = Instance::create(dir.path()).unwrap();
         let mut lock = instance.lock().unwrap();
-        lock.announce(&server(77)).unwrap();
+        let own = server(std::process::id());
+        lock.announce(&own).unwrap();
         let refused = instance.lock().err().unwrap().to_string();
-        assert!(refused.contains("in use by another server (pid 77)"), "{refused}");
-        assert_eq!(instance.running().unwrap(), Some(server(77)));
+        let by = format!("in use by another server (pid {})", own.pid);
+        assert!(refused.contains(&by), "{refused}");
+        assert_eq!(instance.running().unwrap(), Some(own.clone()));
         drop(lock);
         assert_eq!(instance.running().unwrap(), None);
-        assert_eq!(instance.last_server(), Some(server(77)));
+        assert_eq!(instance.last_server(), Some(own));
+    }
+
+    #[test]
+    fn what_a_killed_server_said_does_not_count_for_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let instance = Instance::create(dir.path()).unwrap();
+        instance.lock().unwrap().announce(&server(u32::MAX)).unwrap();
+        assert!(instance.last_server().unwrap().ready);
+        let mut lock = instance.lock().unwrap();
+        assert!(!instance.running().unwrap().unwrap().ready);
+        // Even in the moment before the next has said anything.
+        lock.announce(&server(u32::MAX)).unwrap();
+        assert_eq!(instance.running().unwrap(), None);
+        assert!(instance.is_locked().unwrap());
     }
 
     #[test]

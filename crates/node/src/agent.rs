@@ -12,7 +12,7 @@ use crate::cache::{Changes, follow};
 use crate::events::Recorder;
 use crate::pods::Dispatcher;
 use crate::shared::Shared;
-use crate::{NodeConfig, dns, garbage, ingress, kubelet_api, register, services};
+use crate::{NodeConfig, dns, garbage, ingress, kubelet_api, lost, register, services};
 
 /// Why the node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum StartError {
     /// The links of the pods that run could not be listed.
     #[error("list the links of the pods that are running")]
     Links(#[source] net::NetworkError),
+    /// The API did not take that some pods run no more.
+    #[error("take readiness from the pods that run no more")]
+    Unready(#[source] kube::Error),
 }
 
 /// The node agent of this box. Clones share it.
@@ -52,6 +55,7 @@ impl Node {
         let recorder = Recorder::start(config.client.clone(), config.name.clone(), tasks);
         let shared = Arc::new(Shared::new(config, recorder));
         adopt(&shared).await?;
+        lost::unready(&shared).await.map_err(StartError::Unready)?;
         follow_all(&shared, tasks, ranges);
         // Set last: requests are answered once pods can be found.
         self.shared.set(shared).map_err(|_| StartError::Running)

@@ -14,6 +14,7 @@ mod events;
 mod garbage;
 mod ingress;
 mod kubelet_api;
+mod lost;
 mod machine;
 mod pod;
 mod pods;

@@ -8,7 +8,7 @@ use kube::api::{ListParams, LogParams};
 use kube::core::Selector;
 use kube::{Api, Client};
 
-use super::workload::{Workload, WorkloadKind};
+use super::workload::{Workload, WorkloadKind, is_ready};
 use crate::client::api_message;
 
 /// How many log lines a failure shows.
@@ -45,11 +45,11 @@ impl Failure {
     }
 
     /// The API itself failed.
-    pub fn api(workload: &Workload, error: &kube::Error) -> Self {
+    pub fn api(workload: &Workload, error: &anyhow::Error) -> Self {
         Self {
             workload: workload.name.clone(),
             step: "start",
-            reason: api_message(error),
+            reason: error.downcast_ref().map_or_else(|| error.to_string(), api_message),
             log: Vec::new(),
             advice: "'sampan status', to see whether the server runs".into(),
         }
@@ -152,11 +152,6 @@ fn unschedulable(pod: &Pod) -> Option<String> {
     let since = refused.last_transition_time.as_ref()?.0;
     let waited = Timestamp::now().as_second() - since.as_second();
     (waited >= UNSCHEDULABLE_SECONDS).then(|| refused.message.clone().unwrap_or_default())
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 fn not_ready_reason(pod: &Pod) -> String {

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::manifests::Manifest;
@@ -45,41 +46,52 @@ impl Workload {
     }
 
     /// Asks the API how far it has come.
-    pub async fn stage(&self, client: &Client) -> kube::Result<Stage> {
+    pub async fn stage(&self, client: &Client) -> anyhow::Result<Stage> {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &self.namespace);
         match self.kind {
+            WorkloadKind::Pod => Ok(pod_stage(&pods.get(&self.name).await?)),
             WorkloadKind::Deployment => {
                 let api: Api<Deployment> = Api::namespaced(client.clone(), &self.namespace);
-                Ok(deployment_stage(&api.get(&self.name).await?))
-            }
-            WorkloadKind::Pod => {
-                let api: Api<Pod> = Api::namespaced(client.clone(), &self.namespace);
-                Ok(pod_stage(&api.get(&self.name).await?))
+                let deployment = api.get(&self.name).await?;
+                let selector = deployment.spec.clone().unwrap_or_default().selector.try_into()?;
+                let pods = pods.list(&ListParams::default().labels_from(&selector)).await?;
+                Ok(deployment_stage(&deployment, &pods.items))
             }
         }
     }
 }
 
-/// Ready when the rollout is over: only pods of the template of now, all available.
-fn deployment_stage(deployment: &Deployment) -> Stage {
+/// Ready when the rollout is over: only pods of the template of now, all available. The
+/// Deployment's own count may be of a moment ago, so its pods are asked too.
+fn deployment_stage(deployment: &Deployment, pods: &[Pod]) -> Stage {
     let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let status = deployment.status.clone().unwrap_or_default();
     let seen = status.observed_generation >= deployment.metadata.generation;
     let updated = status.updated_replicas.unwrap_or(0);
     let available = status.available_replicas.unwrap_or(0);
-    let done =
-        seen && updated == wanted && available >= wanted && status.replicas.unwrap_or(0) == wanted;
+    let ready = i32::try_from(pods.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(i32::MAX);
+    let done = seen
+        && updated == wanted
+        && available >= wanted
+        && ready >= wanted
+        && status.replicas.unwrap_or(0) == wanted;
     if done {
         Stage::Ready { pods: wanted }
     } else {
-        Stage::Starting { ready: if seen { available.min(updated) } else { 0 }, wanted }
+        let ready = available.min(updated).min(ready);
+        Stage::Starting { ready: if seen { ready } else { 0 }, wanted }
     }
 }
 
+/// Is the pod's Ready condition true.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
 fn pod_stage(pod: &Pod) -> Stage {
-    let status = pod.status.clone().unwrap_or_default();
-    let ready =
-        status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
-    match ready || status.phase.as_deref() == Some("Succeeded") {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    match is_ready(pod) || phase == Some("Succeeded") {
         true => Stage::Ready { pods: 1 },
         false => Stage::Starting { ready: 0, wanted: 1 },
     }
@@ -90,11 +102,13 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn check(status: Value, expected: Stage) {
+    fn check(status: Value, ready_pods: usize, expected: Stage) {
         let deployment = json!({"metadata": {"generation": 2}, "spec": {"replicas": 2,
             "selector": {}, "template": {}}, "status": status});
         let deployment = serde_json::from_value(deployment).unwrap();
-        assert_eq!(deployment_stage(&deployment), expected);
+        let pod = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        let pods = vec![serde_json::from_value(pod).unwrap(); ready_pods];
+        assert_eq!(deployment_stage(&deployment, &pods), expected);
     }
 
     #[test]
@@ -103,9 +117,16 @@ mod tests {
             json!({"observedGeneration": observed, "replicas": replicas, "updatedReplicas": 2,
                 "availableReplicas": 2})
         };
-        check(status(2, 2), Stage::Ready { pods: 2 });
-        check(status(2, 3), Stage::Starting { ready: 2, wanted: 2 });
-        check(status(1, 2), Stage::Starting { ready: 0, wanted: 2 });
-        check(json!({}), Stage::Starting { ready: 0, wanted: 2 });
+        check(status(2, 2), 2, Stage::Ready { pods: 2 });
+        check(status(2, 3), 3, Stage::Starting { ready: 2, wanted: 2 });
+        check(status(1, 2), 2, Stage::Starting { ready: 0, wanted: 2 });
+        check(json!({}), 0, Stage::Starting { ready: 0, wanted: 2 });
+    }
+
+    #[test]
+    fn a_count_of_a_moment_ago_does_not_make_it_ready() {
+        let status = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2,
+            "availableReplicas": 2});
+        check(status, 1, Stage::Starting { ready: 1, wanted: 2 });
     }
 }
