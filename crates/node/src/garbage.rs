@@ -13,7 +13,7 @@ use crate::shared::{Shared, lock};
 
 /// How often garbage is looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(300);
-/// What is younger than this may belong to something that is just being made.
+/// An image younger than this may belong to something that is just being made.
 const AGE_MIN: Duration = Duration::from_secs(600);
 
 /// Collects until it is dropped.
@@ -38,31 +38,32 @@ async fn collect_images(shared: &Shared) {
     }
 }
 
-/// Removes the directories of pods that no worker has.
-async fn collect_files(shared: &Shared) {
+/// Removes the directories of pods that no worker has, once all pods of the API have one.
+pub(crate) async fn collect_files(shared: &Shared) {
+    let paths = &shared.paths;
+    // Looked at before the workers: one that starts meanwhile is known before it makes anything.
+    let (pods, memory) = (names(&paths.pods()).await, names(&paths.memory_volumes()).await);
+    let logs = names(&paths.logs()).await;
     let known: HashSet<String> = shared.registry.all().into_iter().map(|(uid, ..)| uid).collect();
-    for uid in old_names(&shared.paths.pods()).await {
-        if !known.contains(&uid) {
-            remove_pod_files(&shared.paths, &uid, None).await;
-        }
+    for uid in pods.iter().chain(&memory).filter(|uid| !known.contains(*uid)) {
+        remove_pod_files(paths, uid, None).await;
     }
-    for name in old_names(&shared.paths.logs()).await {
-        let uid = name.rsplit('_').next().unwrap_or_default();
-        if !known.contains(uid) {
-            remove(&shared.paths.logs().join(&name)).await;
-        }
+    for name in logs.iter().filter(|name| !known.contains(uid_in(name))) {
+        remove(&paths.logs().join(name)).await;
     }
 }
 
-/// The entries of a directory that are old enough.
-async fn old_names(dir: &Path) -> Vec<String> {
+/// The uid at the end of the name of a pod's log directory.
+fn uid_in(log_dir: &str) -> &str {
+    log_dir.rsplit('_').next().unwrap_or_default()
+}
+
+/// The names in a directory; none if it is not there.
+async fn names(dir: &Path) -> Vec<String> {
     let mut names = Vec::new();
     let Ok(mut entries) = tokio::fs::read_dir(dir).await else { return names };
     while let Ok(Some(entry)) = entries.next_entry().await {
-        let age = entry.metadata().await.and_then(|meta| meta.modified());
-        if age.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > AGE_MIN)) {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
+        names.push(entry.file_name().to_string_lossy().into_owned());
     }
     names
 }
@@ -123,10 +124,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_just_made_is_not_garbage() {
+    async fn names_of_a_directory_that_is_not_there_are_none() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("new")).unwrap();
-        assert!(old_names(dir.path()).await.is_empty());
-        assert!(old_names(&dir.path().join("none")).await.is_empty());
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        assert_eq!(names(dir.path()).await, ["a"]);
+        assert!(names(&dir.path().join("none")).await.is_empty());
+    }
+
+    #[test]
+    fn a_log_directory_tells_its_pod() {
+        assert_eq!(uid_in("default_web-0_2ab51c1e-0d3d"), "2ab51c1e-0d3d");
     }
 }

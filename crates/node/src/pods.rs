@@ -162,17 +162,16 @@ impl Dispatcher {
         }
     }
 
-    /// Stops what runs here though no pod of the API asks for it any more.
+    /// Stops what runs here though no pod of the API asks for it any more, and removes what a
+    /// former server that was killed did not come to remove.
     fn stop_orphans(&self) {
         let orphans: Vec<(String, Found)> = self.shared.found().drain().collect();
-        if orphans.is_empty() {
-            return;
-        }
         let shared = self.shared.clone();
         self.tasks.spawn_until_shutdown("stop pods without an object", async move {
             for (uid, found) in orphans {
                 crate::garbage::stop_orphan(&shared, &uid, found).await;
             }
+            crate::garbage::collect_files(&shared).await;
         });
     }
 }

@@ -13,7 +13,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::fields::named;
 use super::probe::Kind;
 use super::probing::{Probes, Target};
-use super::sandbox::Sandbox;
 use super::state::{Now, Role, Slot, attempt_of};
 use super::worker::Worker;
 use crate::events::Level;
@@ -27,20 +26,24 @@ impl Worker {
     /// Takes over what ran before this server started.
     pub(crate) async fn adopt(&mut self, found: Option<Found>) {
         match found {
-            Some(Found::Running(pod)) => {
-                if let Some(address) = pod.labels().get("address").and_then(|a| a.parse().ok()) {
-                    // Reserved when it was found, before any new pod could take it.
-                    (self.address, self.address_held) = (Some(address), !self.host_network());
-                }
-                self.sandbox = Some(Sandbox::new(pod));
-                self.observe().await;
-                let begun = |slot: &Slot| slot.role == Role::Main && slot.attempt.is_some();
-                self.initialized =
-                    self.slots.iter().any(|slot| begun(slot) && slot.now != Now::Absent);
-            }
+            Some(Found::Running(pod)) => self.resume(pod).await,
             Some(Found::Ended(record)) => self.take_record(Some(&record)),
             None => self.take_record(None),
         }
+    }
+
+    async fn resume(&mut self, pod: container::Pod) {
+        let address = pod.labels().get("address").and_then(|a| a.parse().ok());
+        let address = address.unwrap_or(self.shared.node_address);
+        // Reserved when it was found, before any new pod could take it.
+        (self.address, self.address_held) = (Some(address), !self.host_network());
+        if let Err(error) = self.connect(pod, address).await {
+            tracing::warn!(pod = self.uid, %error, "running pod not adopted; it is started anew");
+            return self.take_record(None);
+        }
+        self.observe().await;
+        let begun = |slot: &Slot| slot.role == Role::Main && slot.attempt.is_some();
+        self.initialized = self.slots.iter().any(|slot| begun(slot) && slot.now != Now::Absent);
     }
 
     /// Takes over what is left of a pod whose shim is gone.

@@ -107,7 +107,22 @@ impl Worker {
         self.write_etc(address).await?;
         let domain = &self.shared.cluster_domain;
         let spec = spec::pod_spec(&self.pod, domain, &address.to_string());
-        let pod = self.shared.runtime.start_pod(spec).await?;
+        let pod = match self.shared.runtime.start_pod(spec).await {
+            Err(error @ container::Error::PodExists(_)) => {
+                self.clear_remains().await?;
+                return Err(error.into());
+            }
+            started => started?,
+        };
+        self.connect(pod, address).await
+    }
+
+    /// Takes a pod that runs, and completes its link: a server may have been killed before.
+    pub(crate) async fn connect(
+        &mut self,
+        pod: container::Pod,
+        address: Ipv4Addr,
+    ) -> Result<(), SandboxError> {
         if !self.host_network() {
             let link = net::Link { id: self.uid.clone(), netns: pod.netns(), address };
             if let Err(error) = self.shared.network.attach(&link).await {
@@ -116,6 +131,14 @@ impl Worker {
             }
         }
         self.sandbox = Some(Sandbox::new(pod));
+        Ok(())
+    }
+
+    /// Takes away what an attempt left that could not be undone; the next finds the way clear.
+    async fn clear_remains(&self) -> Result<(), container::Error> {
+        if let Some(Found::Running(pod)) = self.shared.runtime.find(&self.uid).await? {
+            self.undo(pod).await;
+        }
         Ok(())
     }
 
@@ -147,7 +170,23 @@ impl Worker {
 
     /// The shim died under its containers: they are lost, the pod is made anew.
     pub(crate) async fn sandbox_lost(&mut self) {
-        let Some(sandbox) = self.sandbox.take() else { return };
+        if self.sandbox.take().is_none() {
+            return;
+        }
+        match self.shared.runtime.find(&self.uid).await {
+            Ok(Some(Found::Running(pod))) => {
+                // The connection alone was lost.
+                self.sandbox = Some(Sandbox::new(pod));
+                self.wake.notify_one();
+                return;
+            }
+            Ok(Some(Found::Ended(record))) => self.take_record(Some(&record)),
+            Ok(None) => self.take_record(None),
+            Err(error) => {
+                tracing::warn!(pod = self.uid, %error, "remains of the pod not cleaned up");
+                self.lose_containers();
+            }
+        }
         tracing::warn!(pod = self.uid, "the pod's shim has gone; the pod is started anew");
         self.note(
             None,
@@ -155,21 +194,6 @@ impl Worker {
             "SandboxChanged",
             "Pod sandbox changed, it will be killed and re-created.",
         );
-        drop(sandbox);
-        // Adoption alone cleans up after a dead shim; what it finds of living pods is let go.
-        match self.shared.runtime.adopt().await {
-            Ok(found) => {
-                let own = found.iter().find_map(|found| match found {
-                    Found::Ended(record) if record.id == self.uid => Some(record),
-                    _ => None,
-                });
-                self.take_record(own);
-            }
-            Err(error) => {
-                tracing::warn!(pod = self.uid, %error, "remains of the pod not cleaned up");
-                self.lose_containers();
-            }
-        }
         self.detach().await;
         self.retry.failed();
     }
