@@ -17,7 +17,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd;
 
 use super::event_loop::Shim;
-use crate::cgroup::Layout;
+use crate::cgroup::{Group, Layout};
 use crate::record::{PodDirectory, PodFile, ShimProcess, make_private, read_json, write_json};
 use crate::spec::{PodNetwork, PodSpec};
 
@@ -45,10 +45,24 @@ pub(super) fn prepare(directory: PathBuf) -> Result<Shim, String> {
     mount_own(&directory).map_err(|error| format!("mount the pod's own files: {error}"))?;
     let layout = Layout::detect().map_err(|error| format!("find cgroups: {error}"))?;
     let group = layout.group(pod.cgroup.trim_start_matches('/'));
+    match limit_and_listen(&group, &pod.spec, &directory) {
+        Ok(listener) => Ok(Shim::new(pod.spec, directory, layout, group, signals, listener)),
+        Err(error) => {
+            // Whoever cleaned up meanwhile may have come before the group was there.
+            group.remove().map_err(|cleanup| format!("{error}; remove the cgroup: {cleanup}"))?;
+            Err(error)
+        }
+    }
+}
+
+fn limit_and_listen(
+    group: &Group,
+    pod: &PodSpec,
+    directory: &PodDirectory,
+) -> Result<UnixListener, String> {
     group.create().map_err(|error| format!("make the cgroup: {error}"))?;
-    group.limit(&pod.spec.resources).map_err(|error| format!("limit the cgroup: {error}"))?;
-    let listener = listen(&directory).map_err(|error| format!("listen: {error}"))?;
-    Ok(Shim::new(pod.spec, directory, layout, group, signals, listener))
+    group.limit(&pod.resources).map_err(|error| format!("limit the cgroup: {error}"))?;
+    listen(directory).map_err(|error| format!("listen: {error}"))
 }
 
 /// Tells the caller, once, and lets go of its pipe.
