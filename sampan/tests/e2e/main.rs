@@ -5,7 +5,10 @@
 mod boat;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/traces.rs"]
+mod traces;
 
+mod chaos;
 mod help;
 mod kill;
 mod kubectl;

@@ -102,7 +102,8 @@ spec:
       - {path: /, pathType: Prefix, backend: {service: {name: echo, port: {number: 80}}}}
 "#;
 
-fn copy_of_echo() -> tempfile::TempDir {
+/// An app of its own: the source of the echo service, with manifests.
+pub fn copy_of_echo() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let to = dir.path().join("echo");
     for file in ["Cargo.toml", "Cargo.lock", "src/main.rs"] {

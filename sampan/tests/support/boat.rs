@@ -5,7 +5,6 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// The real binary.
@@ -13,13 +12,31 @@ pub const SAMPAN: &str = env!("CARGO_BIN_EXE_sampan");
 /// How long anything may take before the test says it never happens.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Each boat of this process has its own ranges.
-static NEXT: AtomicU8 = AtomicU8::new(0);
+/// The second digits of the ranges that boats have.
+const RANGES: std::ops::RangeInclusive<u8> = 130..=250;
+
+/// The ranges of one boat, kept from all others on this machine.
+struct Ranges {
+    second: u8,
+    _lock: fs::File,
+}
+
+impl Ranges {
+    /// The first that nobody uses; the kernel frees them when the test ends, however.
+    fn claim() -> Self {
+        let claim = |second: u8| {
+            let path = std::env::temp_dir().join(format!("sampan-test-range-{second}.lock"));
+            let lock = fs::File::create(path).expect("a lock file");
+            lock.try_lock().is_ok().then_some(Self { second, _lock: lock })
+        };
+        RANGES.into_iter().find_map(claim).expect("a free range")
+    }
+}
 
 /// A sampan instance. Dropping it stops the server and removes everything.
 pub struct Boat {
     data: tempfile::TempDir,
-    number: u8,
+    ranges: Ranges,
     pub api_port: u16,
     pub gateway_port: u16,
     server: Option<Child>,
@@ -67,7 +84,7 @@ impl Boat {
             .expect("a folder");
         Self {
             data,
-            number: NEXT.fetch_add(1, Ordering::SeqCst),
+            ranges: Ranges::claim(),
             api_port: free_port(),
             gateway_port: free_port(),
             server: None,
@@ -87,7 +104,7 @@ impl Boat {
 
     /// The flags that keep boats apart.
     pub fn server_flags(&self) -> Vec<String> {
-        let second = 100 + self.number;
+        let second = self.ranges.second;
         vec![
             format!("--listen=127.0.0.1:{}", self.api_port),
             format!("--gateway-listen=127.0.0.1:{}", self.gateway_port),
@@ -97,8 +114,19 @@ impl Boat {
         ]
     }
 
+    /// What the addresses of the first pods begin with.
+    pub fn pod_prefix(&self) -> String {
+        format!("10.{}.0.", self.ranges.second)
+    }
+
     /// Starts the server in the foreground of a child process and waits until it is ready.
     pub fn start(&mut self) {
+        self.launch();
+        self.wait_ready();
+    }
+
+    /// Starts the server in the foreground of a child process.
+    pub fn launch(&mut self) {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -114,7 +142,6 @@ impl Boat {
             .spawn()
             .expect("start the server");
         self.server = Some(child);
-        self.wait_ready();
     }
 
     pub fn wait_ready(&mut self) {
@@ -216,21 +243,7 @@ impl Boat {
     }
 
     pub fn kubectl_with(&self, args: &[&str], stdin: &str) -> Output {
-        let mut child = Command::new("kubectl")
-            .arg("--kubeconfig")
-            .arg(self.data_dir().join("kubeconfig"))
-            .arg("--cache-dir")
-            .arg(self.data_dir().join("kubectl-cache"))
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("run kubectl");
-        let mut input = child.stdin.take().expect("its input");
-        input.write_all(stdin.as_bytes()).expect("write to kubectl");
-        drop(input);
-        child.wait_with_output().expect("kubectl ends")
+        kubectl(self.data_dir(), args, stdin)
     }
 
     pub fn kubectl_ok(&self, args: &[&str]) -> String {
@@ -279,6 +292,25 @@ impl Drop for Boat {
             panic!("stop: {}", texts(&stopped).1);
         }
     }
+}
+
+/// Runs kubectl against the instance in `data_dir`.
+pub fn kubectl(data_dir: &Path, args: &[&str], stdin: &str) -> Output {
+    let mut child = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(data_dir.join("kubeconfig"))
+        .arg("--cache-dir")
+        .arg(data_dir.join("kubectl-cache"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("run kubectl");
+    let mut input = child.stdin.take().expect("its input");
+    input.write_all(stdin.as_bytes()).expect("write to kubectl");
+    drop(input);
+    child.wait_with_output().expect("kubectl ends")
 }
 
 pub fn texts(output: &Output) -> (String, String) {
