@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource, Node, ObjectReference, Pod};
+use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kit::Tasks;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -94,6 +95,26 @@ impl Recorder {
             ..ObjectReference::default()
         };
         self.note(about, Level::Normal, reason, message.into());
+    }
+
+    /// Warns about an Ingress.
+    pub(crate) fn ingress(
+        &self,
+        ingress: &Ingress,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        let meta = &ingress.metadata;
+        let about = ObjectReference {
+            api_version: Some("networking.k8s.io/v1".to_owned()),
+            kind: Some("Ingress".to_owned()),
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+            ..ObjectReference::default()
+        };
+        self.note(about, Level::Warning, reason, message.into());
     }
 
     fn note(&self, about: ObjectReference, level: Level, reason: &'static str, message: String) {

@@ -30,5 +30,6 @@ pub(crate) mod status;
 pub(crate) mod supply;
 pub(crate) mod termination;
 pub(crate) mod unsupported;
+mod usage;
 pub(crate) mod volumes;
 pub(crate) mod worker;

@@ -5,6 +5,8 @@
 mod boat;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/pod.rs"]
+mod pod;
 #[path = "../support/traces.rs"]
 mod traces;
 
@@ -12,5 +14,9 @@ mod chaos;
 mod help;
 mod kill;
 mod kubectl;
+mod pod_facts;
+mod pod_life;
+mod pod_network;
+mod pod_refused;
 mod rollout;
 mod shop;

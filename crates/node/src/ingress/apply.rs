@@ -1,6 +1,7 @@
 //! Brings the gateway's routes in line with the API whenever something changes, and tells
 //! Ingresses where they are served.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::translate::{CLASS, Routes, Tls, class, is_ours, translate};
+use super::unsupported;
 use crate::cache::{Cache, Changes, follow};
 use crate::services::endpoints::Slices;
 use crate::shared::Shared;
@@ -53,6 +55,7 @@ pub(crate) fn start(
         classes,
         applied: None,
         class_brought: false,
+        warned: HashMap::new(),
     };
     tasks.spawn_until_shutdown("apply ingresses", follower.run(changes.subscribe()));
 }
@@ -65,6 +68,8 @@ struct Follower {
     classes: Cache<IngressClass>,
     applied: Option<(Routes, Vec<Option<Secret>>)>,
     class_brought: bool,
+    /// What was said of each Ingress, by uid.
+    warned: HashMap<String, Vec<String>>,
 }
 
 impl Follower {
@@ -114,10 +119,26 @@ impl Follower {
             self.shared.routed.ingresses.send_replace(Arc::new(routes.addresses()));
             self.applied = Some(wanted);
         }
+        self.warned.retain(|uid, _| ours.iter().any(|ingress| ingress.uid().as_ref() == Some(uid)));
         for ingress in ours {
+            self.warn(&ingress);
             self.report(&ingress).await?;
         }
         self.bring_class().await
+    }
+
+    /// Says what of an Ingress is not served, once for each version of it.
+    fn warn(&mut self, ingress: &Ingress) {
+        let fields = unsupported::fields(ingress);
+        let uid = ingress.uid().unwrap_or_default();
+        if self.warned.get(&uid).is_some_and(|known| *known == fields) {
+            return;
+        }
+        if !fields.is_empty() {
+            let message = format!("not supported by this node: {}", fields.join(", "));
+            self.shared.recorder.ingress(ingress, "UnsupportedField", message);
+        }
+        self.warned.insert(uid, fields);
     }
 
     /// Makes the IngressClass, once.

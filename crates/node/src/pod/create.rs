@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Container, Service};
 use super::fields::named;
 use super::spec::{self, ImageFacts};
 use super::state::{Waiting, container_id};
-use super::volumes::mounts;
+use super::volumes::{memory, mounts};
 use super::worker::Worker;
 use super::{env, image};
 use crate::events::Level;
@@ -55,6 +55,7 @@ impl Worker {
                     format!("Created container {name}"),
                 );
                 self.slots[index].made(attempt);
+                self.slots[index].image = container.image.unwrap_or_default();
                 self.slots[index].image_id = facts.id;
                 self.probes.remove(&name);
             }
@@ -120,13 +121,17 @@ impl Worker {
         }
         let dirs = self.shared.paths.container(&self.uid, &container.name);
         let log = self.log_path(&container.name, attempt);
-        let volumes = mounts::sources(&self.pod, &self.shared.paths);
+        let (pod, paths) = (self.pod.clone(), self.shared.paths.clone());
         let (wanted, variables) = (container.clone(), env.clone());
-        let place = dirs.clone();
+        let (place, shim) = (dirs.clone(), sandbox.pod.shim_pid());
         let made = tokio::task::spawn_blocking(move || {
             prepare(&place)?;
-            let found = mounts::mounts(&wanted, &volumes, &variables).map_err(Failure::config)?;
-            Ok(found)
+            // Volumes in memory are to be seen there only.
+            let found = memory::inside(shim, || {
+                memory::mount_all(&pod, &paths)?;
+                mounts::mounts(&wanted, &mounts::sources(&pod, &paths), &variables)
+            });
+            found.and_then(|mounts| mounts).map_err(Failure::config)
         });
         let mut mounts: Vec<Mount> = made.await.expect("preparing a container does not panic")?;
         mounts.extend(self.own_mounts(container, &dirs));

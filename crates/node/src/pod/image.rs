@@ -45,6 +45,13 @@ pub(crate) fn find(store: &ImageStore, name: &str) -> Result<(ImageFacts, Digest
     Ok((ImageFacts { layers, ..facts(&image) }, image.digest))
 }
 
+/// The signal that an image wants its containers ended with. Blocking; an image that is gone
+/// wants nothing.
+pub(crate) fn stop_signal(store: &ImageStore, id: &str) -> Option<String> {
+    let image = store.get(&id.parse().ok()?).ok().flatten()?;
+    image.config.config().as_ref()?.stop_signal().clone()
+}
+
 /// An error with all its causes.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -70,7 +77,6 @@ fn facts(image: &Image) -> ImageFacts {
         env: pairs.collect(),
         working_dir: config.working_dir().clone().unwrap_or_default(),
         user: config.user().clone().unwrap_or_default(),
-        stop_signal: config.stop_signal().clone(),
         layers: Vec::new(),
     }
 }

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use super::check::{self, Action};
 use super::fields::named;
+use super::probe::Kind;
+use super::state::{Now, Role};
 use super::worker::Worker;
 use crate::events::{Level, Recorder};
 
@@ -28,6 +30,9 @@ pub(crate) struct Ending {
     pub container: Container,
     pub address: Option<IpAddr>,
     pub grace: Duration,
+    /// Where the image is that it was made from: it may name the signal that ends it.
+    pub images: ::image::ImageStore,
+    pub image_id: String,
     pub object: std::sync::Arc<Pod>,
     pub recorder: Recorder,
 }
@@ -47,7 +52,7 @@ impl Ending {
         let deadline = Instant::now() + self.grace;
         if !self.grace.is_zero() {
             let hooked = self.pre_stop().await;
-            self.pod.signal(&self.id, self.stop_signal(), false).await?;
+            self.pod.signal(&self.id, self.stop_signal().await, false).await?;
             let least = if hooked { AFTER_HOOK_MIN } else { Duration::ZERO };
             let left = deadline.saturating_duration_since(Instant::now()).max(least);
             if self.ended_within(left).await? {
@@ -78,10 +83,17 @@ impl Ending {
         true
     }
 
-    fn stop_signal(&self) -> i32 {
+    /// The pod's word, else the image's, else SIGTERM.
+    async fn stop_signal(&self) -> i32 {
         let lifecycle = self.container.lifecycle.as_ref();
-        let word = lifecycle.and_then(|lifecycle| lifecycle.stop_signal.as_deref());
-        word.and_then(signal).unwrap_or(Signal::SIGTERM as i32)
+        let mut word = lifecycle.and_then(|lifecycle| lifecycle.stop_signal.clone());
+        if word.is_none() {
+            let (images, id) = (self.images.clone(), self.image_id.clone());
+            let asked =
+                tokio::task::spawn_blocking(move || super::image::stop_signal(&images, &id)).await;
+            word = asked.expect("reading an image does not panic");
+        }
+        word.as_deref().and_then(signal).unwrap_or(Signal::SIGTERM as i32)
     }
 
     async fn ended_within(&self, limit: Duration) -> Result<bool, Error> {
@@ -123,17 +135,43 @@ impl Worker {
             container: named(&self.pod, &slot.name)?.clone(),
             address: self.address.map(IpAddr::from),
             grace,
+            images: self.shared.images.clone(),
+            image_id: slot.image_id.clone(),
             object: self.pod.clone(),
             recorder: self.shared.recorder.clone(),
         })
     }
 
-    /// Ends one container so that its restart policy starts it again.
-    pub(crate) fn restart(&mut self, index: usize, why: &str) {
+    /// Ends the containers whose image is another now, to make them anew from it.
+    pub(crate) fn renew(&mut self) {
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            let wanted = named(&self.pod, &slot.name).and_then(|own| own.image.as_deref());
+            let same = wanted.is_none_or(|image| image == slot.image);
+            if same || slot.attempt.is_none() || slot.renewed || slot.role == Role::Init {
+                continue;
+            }
+            if slot.is_running() {
+                let ending = slot.ending;
+                self.slots[index].renewed = true;
+                if !ending {
+                    self.restart(index, "definition changed, will be restarted", None);
+                }
+            } else if matches!(slot.now, Now::Ended(_)) && !slot.is_over() {
+                let slot = &mut self.slots[index];
+                slot.renewed = true;
+                (slot.problem, slot.not_before) = (None, None);
+            }
+        }
+    }
+
+    /// Ends one container so that it is started again. The probe that asked for it may have a
+    /// grace period of its own.
+    pub(crate) fn restart(&mut self, index: usize, why: &str, probe: Option<Kind>) {
         let name = self.slots[index].name.clone();
         let own = named(&self.pod, &name).and_then(|container| {
-            let probe = container.liveness_probe.as_ref().or(container.startup_probe.as_ref())?;
-            u64::try_from(probe.termination_grace_period_seconds?).ok()
+            let seconds = probe?.of(container)?.termination_grace_period_seconds?;
+            u64::try_from(seconds).ok()
         });
         let grace = own.map_or_else(|| self.spec_grace(), Duration::from_secs);
         let Some(ending) = self.ending(index, grace) else { return };

@@ -61,7 +61,8 @@ impl Worker {
             (Kind::Readiness, Some(ready)) => self.slots[index].ready = ready,
             (Kind::Startup | Kind::Liveness, Some(false)) => {
                 let word = report.kind.word().to_lowercase();
-                self.restart(index, &format!("failed {word} probe, will be restarted"));
+                let why = format!("failed {word} probe, will be restarted");
+                self.restart(index, &why, Some(report.kind));
             }
             _ => {}
         }

@@ -26,7 +26,6 @@ pub(crate) struct ImageFacts {
     pub env: Vec<(String, String)>,
     pub working_dir: String,
     pub user: String,
-    pub stop_signal: Option<String>,
     /// Unpacked layers, top first.
     pub layers: Vec<PathBuf>,
 }

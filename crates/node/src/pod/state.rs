@@ -64,6 +64,8 @@ pub(crate) struct Slot {
     pub problem: Option<Waiting>,
     /// Nothing is tried before this.
     pub not_before: Option<Timestamp>,
+    /// The image the newest attempt was made from, as the spec named it then.
+    pub image: String,
     pub image_id: String,
     /// The startup probe (or the absence of one) has said that it is up.
     pub started: bool,
@@ -71,6 +73,8 @@ pub(crate) struct Slot {
     pub ready: bool,
     /// The node is ending this attempt on purpose (a failed probe or hook).
     pub ending: bool,
+    /// It is ended to be made anew from another image, whatever its policy.
+    pub renewed: bool,
 }
 
 impl Slot {
@@ -85,10 +89,12 @@ impl Slot {
             backoff: Backoff::default(),
             problem: None,
             not_before: None,
+            image: String::new(),
             image_id: String::new(),
             started: false,
             ready: false,
             ending: false,
+            renewed: false,
         }
     }
 
@@ -116,12 +122,17 @@ impl Slot {
 
     /// Ended, and its policy does not start it again.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(&self.now, Now::Ended(end) if !self.policy.restarts_after(end.exit_code))
+        let restarts = |code| self.renewed || self.policy.restarts_after(code);
+        matches!(&self.now, Now::Ended(end) if !restarts(end.exit_code))
     }
 
     /// When the next attempt may be made, given how the newest one ended.
     pub(crate) fn restart_at(&self) -> Option<Timestamp> {
         let Now::Ended(end) = &self.now else { return self.not_before };
+        if self.renewed {
+            // The failures of another image are not this one's.
+            return self.not_before;
+        }
         let finished = end.finished_at.as_ref()?.0;
         let wait = self.backoff.wait(end.started_at.as_ref().map(|time| time.0), finished);
         (wait > Duration::ZERO).then(|| after(finished, wait)).max(self.not_before)
@@ -138,6 +149,9 @@ impl Slot {
         self.attempt = Some(attempt);
         (self.started, self.ready, self.ending) = (false, false, false);
         (self.problem, self.not_before) = (None, None);
+        if std::mem::take(&mut self.renewed) {
+            self.backoff = Backoff::default();
+        }
     }
 
     /// The newest attempt ended.
@@ -229,6 +243,7 @@ fn seed(slot: &mut Slot, status: &ContainerStatus, now: Timestamp) {
     let restarts = u32::try_from(status.restart_count).unwrap_or(0);
     let begun = status.container_id.as_deref().is_some_and(|id| !id.is_empty());
     slot.attempt = (begun || restarts > 0).then_some(restarts);
+    slot.image = status.image.clone();
     slot.image_id = status.image_id.clone();
     slot.last = status.last_state.as_ref().and_then(|state| state.terminated.clone());
     slot.started = status.started.unwrap_or(false);
@@ -318,6 +333,20 @@ mod tests {
         slot.made(1);
         assert_eq!(slot.last.as_ref().map(|end| end.exit_code), Some(1));
         assert_eq!((slot.now.clone(), slot.restart_count()), (Now::Created, 1));
+    }
+
+    #[test]
+    fn a_container_of_another_image_starts_at_once_whatever_its_policy() {
+        let ended = json!({"terminated": {"exitCode": 143, "startedAt": "1970-01-01T00:00:01Z",
+            "finishedAt": "1970-01-01T00:00:02Z"}});
+        let mut slot = slot(status(2, ended, json!({})));
+        slot.policy = Policy::Never;
+        slot.backoff = Backoff::from_restarts(2);
+        assert!(slot.is_over() && slot.restart_at().is_some());
+        slot.renewed = true;
+        assert!(!slot.is_over() && slot.restart_at().is_none());
+        slot.made(3);
+        assert_eq!((slot.renewed, &slot.backoff), (false, &Backoff::default()));
     }
 
     #[test]

@@ -95,7 +95,9 @@ fn is_ready(view: &View<'_>, slot: &Slot) -> bool {
 
 fn container_status(view: &View<'_>, slot: &Slot) -> ContainerStatus {
     let (state, last) = states(view, slot);
-    let image = super::fields::named(view.pod, &slot.name).and_then(|c| c.image.clone());
+    let wanted = super::fields::named(view.pod, &slot.name).and_then(|c| c.image.clone());
+    let made = Some(slot.image.clone()).filter(|image| slot.attempt.is_some() && !image.is_empty());
+    let image = made.or(wanted);
     let uid = view.pod.metadata.uid.as_deref().unwrap_or_default();
     ContainerStatus {
         name: slot.name.clone(),

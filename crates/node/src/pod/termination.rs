@@ -63,8 +63,8 @@ impl Worker {
     }
 
     /// Ends a pod whose containers have done their work, or may not go on.
-    pub(crate) async fn finish(&mut self, outcome: Outcome) {
-        self.end_containers(self.spec_grace(), None).await;
+    pub(crate) async fn finish(&mut self, outcome: Outcome, grace: Duration) {
+        self.end_containers(grace, None).await;
         self.outcome = Some(outcome);
         // What fails here is tried again with the next step.
         self.tear_down().await;

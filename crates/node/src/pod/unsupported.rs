@@ -2,7 +2,8 @@
 //! with a reason that names the field.
 
 use k8s_openapi::api::core::v1::{
-    Container, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe, Volume,
+    AppArmorProfile, Container, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe,
+    SELinuxOptions, Volume,
 };
 use serde_json::Value;
 
@@ -20,13 +21,38 @@ pub(crate) fn fields(pod: &Pod) -> Vec<String> {
     for (index, volume) in spec.volumes.iter().flatten().enumerate() {
         volume_fields(&format!("spec.volumes[{index}]"), volume, &mut found);
     }
-    for (index, container) in spec.init_containers.iter().flatten().enumerate() {
-        container_fields(&format!("spec.initContainers[{index}]"), container, &mut found);
-    }
-    for (index, container) in spec.containers.iter().enumerate() {
-        container_fields(&format!("spec.containers[{index}]"), container, &mut found);
+    for (path, container) in containers(spec) {
+        container_fields(&path, container, &mut found);
     }
     found
+}
+
+/// The fields that change nothing on this node though the pod can run without them.
+pub(crate) fn ignored(pod: &Pod) -> Vec<String> {
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    let profile = |profile: Option<&AppArmorProfile>| {
+        profile.is_some_and(|profile| profile.type_ == "RuntimeDefault")
+    };
+    let shared = spec.security_context.as_ref().and_then(|own| own.app_armor_profile.as_ref());
+    let mut found = Vec::new();
+    if profile(shared) {
+        found.push("spec.securityContext.appArmorProfile".to_owned());
+    }
+    for (path, container) in containers(spec) {
+        let own = container.security_context.as_ref();
+        if profile(own.and_then(|own| own.app_armor_profile.as_ref())) {
+            found.push(format!("{path}.securityContext.appArmorProfile"));
+        }
+    }
+    found
+}
+
+/// All containers of a pod, each with its path.
+fn containers(spec: &PodSpec) -> impl Iterator<Item = (String, &Container)> {
+    let inits = spec.init_containers.iter().flatten().enumerate();
+    let inits = inits.map(|(index, own)| (format!("spec.initContainers[{index}]"), own));
+    let mains = spec.containers.iter().enumerate();
+    inits.chain(mains.map(|(index, own)| (format!("spec.containers[{index}]"), own)))
 }
 
 fn pod_fields(spec: &PodSpec, found: &mut Vec<String>) {
@@ -50,7 +76,17 @@ fn pod_fields(spec: &PodSpec, found: &mut Vec<String>) {
             "securityContext.appArmorProfile: Localhost",
         );
         note(security.windows_options.is_some(), "securityContext.windowsOptions");
+        note(labels(security.se_linux_options.as_ref()), "securityContext.seLinuxOptions");
+        note(
+            security.supplemental_groups_policy.as_deref() == Some("Strict"),
+            "securityContext.supplementalGroupsPolicy: Strict",
+        );
     }
+}
+
+/// Whether any label is asked for.
+fn labels(options: Option<&SELinuxOptions>) -> bool {
+    options.is_some_and(|options| *options != SELinuxOptions::default())
 }
 
 fn localhost(kind: Option<&str>) -> bool {
@@ -105,6 +141,7 @@ fn container_fields(path: &str, container: &Container, found: &mut Vec<String>) 
             "securityContext.appArmorProfile: Localhost",
         );
         note(security.windows_options.is_some(), "securityContext.windowsOptions");
+        note(labels(security.se_linux_options.as_ref()), "securityContext.seLinuxOptions");
     }
     for (name, https) in https_actions(container) {
         note(https, &format!("{name}.httpGet.scheme: HTTPS"));
@@ -112,6 +149,8 @@ fn container_fields(path: &str, container: &Container, found: &mut Vec<String>) 
     for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
         let strict = mount.recursive_read_only.as_deref() == Some("Enabled");
         note(strict, &format!("volumeMounts[{index}].recursiveReadOnly: Enabled"));
+        let both = mount.mount_propagation.as_deref() == Some("Bidirectional");
+        note(both, &format!("volumeMounts[{index}].mountPropagation: Bidirectional"));
     }
     for (index, env) in container.env.iter().flatten().enumerate() {
         let file = env.value_from.as_ref().is_some_and(|from| from.file_key_ref.is_some());
@@ -179,6 +218,36 @@ mod tests {
                 "spec.volumes[0].persistentVolumeClaim",
                 "spec.volumes[1].emptyDir.medium: HugePages",
                 "spec.volumes[2].projected.sources[0].clusterTrustBundle",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_profile_that_is_not_set_is_told_of() {
+        let profile = |kind| json!({"appArmorProfile": {"type": kind}});
+        let spec = json!({"securityContext": profile("RuntimeDefault"), "containers": [
+            {"name": "a", "securityContext": profile("Unconfined")},
+            {"name": "b", "securityContext": profile("RuntimeDefault")}]});
+        let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
+        let expected = [
+            "spec.securityContext.appArmorProfile",
+            "spec.containers[1].securityContext.appArmorProfile",
+        ];
+        assert_eq!(ignored(&pod), expected);
+        assert_eq!(fields(&pod), [""; 0]);
+    }
+
+    #[test]
+    fn labels_and_shared_mounts_are_named() {
+        check(
+            json!({"securityContext": {"seLinuxOptions": {}, "supplementalGroupsPolicy": "Strict"},
+                "containers": [{"name": "c", "securityContext": {"seLinuxOptions": {"level": "s0"}},
+                    "volumeMounts": [{"name": "v", "mountPath": "/v",
+                        "mountPropagation": "Bidirectional"}]}]}),
+            &[
+                "spec.securityContext.supplementalGroupsPolicy: Strict",
+                "spec.containers[0].securityContext.seLinuxOptions",
+                "spec.containers[0].volumeMounts[0].mountPropagation: Bidirectional",
             ],
         );
     }

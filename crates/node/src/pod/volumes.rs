@@ -4,6 +4,7 @@
 //! disk so that readers see all of the old or all of the new, `apply` does both for a pod.
 
 pub(crate) mod apply;
+pub(crate) mod memory;
 pub(crate) mod mounts;
 pub(crate) mod render;
 pub(crate) mod write;
@@ -15,7 +16,7 @@ use k8s_openapi::api::core::v1::{Pod, Volume};
 pub(crate) enum Kind {
     /// A directory that lives and dies with the pod.
     Empty,
-    /// The same on a tmpfs.
+    /// The same on a tmpfs, bounded in size (`memory`).
     Memory,
     /// Files that follow objects of the API.
     Files,

@@ -27,6 +27,8 @@ use crate::shared::{Shared, lock};
 const REPORTS_LEN_MAX: usize = 32;
 /// The wait after volumes could not be brought up to date.
 const SUPPLY_RETRY: Duration = Duration::from_secs(10);
+/// The grace period of a pod that takes more than it may.
+const EVICTION_GRACE: Duration = Duration::from_secs(1);
 
 /// One pod's worker.
 pub(crate) struct Worker {
@@ -57,6 +59,10 @@ pub(crate) struct Worker {
     pub wake: Arc<Notify>,
     pub reported: mpsc::Receiver<Report>,
     unsupported: Vec<String>,
+    /// Fields that change nothing here, until that has been told.
+    ignored: Vec<String>,
+    /// When the space the pod takes is measured next.
+    pub measure_at: Option<Timestamp>,
     /// Volumes are to be brought up to date, not before `supply_at`.
     pub stale: bool,
     pub supply_at: Option<Timestamp>,
@@ -109,6 +115,8 @@ impl Worker {
             wake,
             reported,
             unsupported: unsupported::fields(&pod),
+            ignored: unsupported::ignored(&pod),
+            measure_at: None,
             stale: true,
             supply_at: None,
             shared,
@@ -142,7 +150,11 @@ impl Worker {
         } else if let Some(outcome) = self.past_deadline() {
             let message = outcome.message.clone().unwrap_or_default();
             self.note(None, Level::Normal, "DeadlineExceeded", message);
-            self.finish(outcome).await;
+            self.finish(outcome, self.spec_grace()).await;
+        } else if let Some(outcome) = self.over_limit().await {
+            let message = outcome.message.clone().unwrap_or_default();
+            self.note(None, Level::Warning, "Evicted", message);
+            self.finish(outcome, EVICTION_GRACE).await;
         } else {
             wake = self.advance().await;
         }
@@ -178,12 +190,15 @@ impl Worker {
             self.refuse();
             return None;
         }
+        self.tell_ignored();
+        self.renew();
         let mut acted = false;
         loop {
             let now = Timestamp::now();
             match plan(&self.slots, &mut self.initialized, now) {
                 Plan::Finished { succeeded } => {
-                    self.finish(Outcome { succeeded, reason: None, message: None }).await;
+                    let outcome = Outcome { succeeded, reason: None, message: None };
+                    self.finish(outcome, self.spec_grace()).await;
                     return None;
                 }
                 Plan::Go { steps, wake } if steps.is_empty() => {
@@ -213,6 +228,15 @@ impl Worker {
                 Step::Create(index) => self.create(index).await,
                 Step::Start(index) => self.start(index).await,
             }
+        }
+    }
+
+    /// Tells, once, which fields change nothing here.
+    fn tell_ignored(&mut self) {
+        let fields = std::mem::take(&mut self.ignored);
+        if !fields.is_empty() {
+            let message = format!("not acted on by this node: {}", fields.join(", "));
+            self.note(None, Level::Warning, "FieldIgnored", message);
         }
     }
 
@@ -269,16 +293,16 @@ impl Worker {
         let deadline = self.deadline().filter(|_| self.outcome.is_none());
         let tokens = self.supply_at.or(self.tokens.refresh_at());
         let tokens = tokens.filter(|_| self.sandbox.is_some());
-        [wake, deadline, tokens, self.status_retry].into_iter().flatten().min()
+        let measure = self.measure_at.filter(|_| self.sandbox.is_some() && self.outcome.is_none());
+        [wake, deadline, tokens, measure, self.status_retry].into_iter().flatten().min()
     }
 
     /// Shows the outside what runs.
     pub(crate) fn show(&self) {
         let mut live = lock(&self.live);
         live.pod = self.sandbox.as_ref().map(|sandbox| sandbox.pod.clone());
-        live.images.extend(
-            self.slots.iter().filter_map(|slot| slot.image_id.parse::<image::Digest>().ok()),
-        );
+        let images = self.slots.iter().filter_map(|slot| slot.image_id.parse().ok());
+        live.images = images.collect();
         live.containers = (self.slots.iter())
             .filter_map(|slot| Some((slot.name.clone(), (slot.attempt?, slot.is_running()))))
             .collect();

@@ -56,7 +56,6 @@ fn one(
     made.read_only = mount.read_only == Some(true) || *kind == Kind::Files;
     made.propagation = match mount.mount_propagation.as_deref() {
         Some("HostToContainer") => Propagation::HostToContainer,
-        Some("Bidirectional") => Propagation::Bidirectional,
         _ => Propagation::Private,
     };
     Ok(made)
@@ -81,12 +80,14 @@ fn inside(volume: &Path, sub: &str, kind: Kind) -> Result<PathBuf, VolumeError> 
 /// Makes the directories of `sub` one by one, each checked not to lead out of `root`.
 fn make(root: &Path, sub: &str) -> Result<(), VolumeError> {
     let mut at = root.to_owned();
+    // Group and mode are the volume's: a pod's fsGroup may write everywhere in it.
+    let mode = root.metadata().map_err(VolumeError::file("look at", root))?.permissions();
+    let mode = std::fs::Permissions::from_mode(0o777 | mode.mode() & 0o2000);
     for part in Path::new(sub).components() {
         at.push(part);
         if std::fs::symlink_metadata(&at).is_err() {
             std::fs::create_dir(&at).map_err(VolumeError::file("make", &at))?;
-            let open = std::fs::Permissions::from_mode(0o777);
-            std::fs::set_permissions(&at, open).map_err(VolumeError::file("open", &at))?;
+            std::fs::set_permissions(&at, mode.clone()).map_err(VolumeError::file("open", &at))?;
         }
         at = at.canonicalize().map_err(VolumeError::file("find", &at))?;
         if !at.starts_with(root) {
