@@ -12,8 +12,10 @@ mod traces;
 
 mod chaos;
 mod help;
+mod identity;
 mod kill;
 mod kubectl;
+mod kubectl_changes;
 mod pod_facts;
 mod pod_life;
 mod pod_network;

@@ -27,6 +27,9 @@ use crate::{negotiate, respond};
 /// What kubectl asks for at `/openapi/v2`.
 const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
+/// What it comes as: an `@` is no part of a media type.
+const V2_CONTENT: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
 /// One group version's document.
 struct Document {
     packed: Bytes,
@@ -127,7 +130,7 @@ fn unpack(packed: &[u8]) -> Bytes {
 pub(super) fn v2(headers: &HeaderMap) -> ApiResult<Response> {
     if !takes_json(headers) && negotiate::accepted(headers).iter().any(|a| a.media == V2_PROTOBUF) {
         let mut response = (StatusCode::OK, v2_protobuf()).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_PROTOBUF));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_CONTENT));
         return Ok(response);
     }
     json_only(headers)?;

@@ -1,5 +1,7 @@
 //! Services: their ClusterIP and node ports.
 
+mod leftovers;
+
 use std::net::Ipv4Addr;
 
 use api::FieldError;
@@ -22,6 +24,9 @@ pub(super) fn allocate(
     old: Option<&Value>,
     service: &mut Value,
 ) -> ApiResult<()> {
+    if let Some(old) = old {
+        leftovers::drop(old, service);
+    }
     let owner = format!("{}/{}", meta(service, "namespace"), meta(service, "name"));
     let asked = Ask { registry, owner };
     let done = asked.address(old, service).and_then(|()| asked.node_ports(old, service));

@@ -81,6 +81,8 @@ metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80}]}
 ";
 
+const LISTED: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: listed}, data: {a: b}}\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_applies_changes_and_deletes_an_app() {
     let Some(kubectl) = Kubectl::start().await else { return };
@@ -105,6 +107,10 @@ async fn kubectl_applies_changes_and_deletes_an_app() {
         .await;
     kubectl.check_with("delete -f -", APP, true, "deployment.apps \"web\" deleted").await;
     kubectl.check("get deployments", "No resources found").await;
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n- {LISTED}");
+    kubectl.check_with("create -f -", &list, true, "configmap/listed created").await;
+    let wrong = list.replace("data: {a", "datta: {a");
+    kubectl.check_with("apply -f -", &wrong, false, "unknown field \"datta\"").await;
     kubectl.stop().await;
 }
 

@@ -106,3 +106,16 @@ async fn a_full_range_says_so() {
     }
     assert_eq!(made, 256 - 1 - 16);
 }
+
+#[tokio::test]
+async fn a_service_changes_its_type_to_and_fro() {
+    let server = Server::start().await;
+    let made = make(&server, "web", json!({})).await;
+    let path = format!("PATCH {SERVICES}/web");
+    let to = |kind: &str| json!({"spec": {"type": kind}});
+    let external = json!({"spec": {"externalTrafficPolicy": "Cluster"}});
+    server.check(&path, to("NodePort"), 200, external.clone()).await;
+    server.check(&path, to("LoadBalancer"), 200, external).await;
+    let back = server.check(&path, to("ClusterIP"), 200, json!({})).await;
+    assert_eq!(back["spec"], made["spec"]);
+}
