@@ -50,6 +50,14 @@ spec:
         env: [{{name: VERSION, value: "{version}"}}]
         ports: [{{containerPort: 8080}}]
         readinessProbe: {{httpGet: {{path: /, port: 8080}}, periodSeconds: 1}}
+        volumeMounts:
+        - {{name: disk, mountPath: /disk}}
+        - {{name: memory, mountPath: /memory}}
+        - {{name: root, mountPath: /root-ca}}
+      volumes:
+      - {{name: disk, emptyDir: {{}}}}
+      - {{name: memory, emptyDir: {{medium: Memory}}}}
+      - {{name: root, configMap: {{name: kube-root-ca.crt}}}}
 "#
     )
 }

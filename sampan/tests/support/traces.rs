@@ -10,7 +10,7 @@ use crate::boat::{Boat, eventually};
 /// Everything of the pods of one instance, or of the whole of it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Traces {
-    pub shims: Vec<i32>,
+    shims: Vec<i32>,
     links: Vec<String>,
     cgroups: Vec<PathBuf>,
     /// Addresses of pods in the nft rules.
@@ -34,7 +34,12 @@ impl Traces {
                 .collect(),
             cgroups: cgroup_roots(&id).iter().flat_map(|root| directories(root)).collect(),
             rules: rules(boat),
-            run_files: below(&run.join("pods")),
+            run_files: [
+                below(&run.join("pods")),
+                below(&run.join("volumes")),
+                below(&Path::new("/dev/shm").join(format!("sampan-{id}"))),
+            ]
+            .concat(),
             pod_files: [
                 below(&boat.data_dir().join("pods")),
                 below(&boat.data_dir().join("logs/pods")),

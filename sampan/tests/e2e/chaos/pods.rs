@@ -1,8 +1,16 @@
 //! Shims and containers are killed, with a server and without one.
 
-use super::{afloat, answer, pod, restarted, restarts, service, strike, uid, wait_ready};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{
+    afloat, answer, deployment, pod, restarted, restarts, service, strike, uid, wait_ready,
+};
 use crate::boat::{Boat, eventually};
 use crate::traces::{Traces, processes_of, shim_of, shims};
+
+/// How many shims are killed while their pods are made and ended.
+const SHIMS: usize = 24;
 
 /// Waits until nothing runs of what ran before.
 fn ended(pids: impl IntoIterator<Item = i32>) {
@@ -80,11 +88,33 @@ fn a_container_killed_with_the_server_is_started_again() {
 fn stopped_and_started(boat: &mut Boat) {
     boat.sampan_ok(&["stop"]);
     boat.kill_server();
-    assert_eq!(Traces::of_pods(boat).shims, Vec::<i32>::new());
+    assert_eq!(shims(boat), Vec::<i32>::new());
     boat.start();
     restarted(boat, "web", 2);
     restarted(boat, "other", 1);
     assert!(answer(boat, "web", "/").starts_with("web"));
     boat.kubectl_ok(&["delete", "pods", "--all", "--timeout=60s"]);
     Traces::gone(boat);
+}
+
+#[test]
+fn shims_killed_while_their_pods_are_made_and_ended_leave_nothing() {
+    let Some(boat) = afloat("shims") else { return };
+    for round in 0..SHIMS {
+        let known = shims(&boat);
+        let version = (round / 6).to_string();
+        boat.apply(&deployment("web", 2 + round % 3, &version));
+        // The first of those that are new, at once; later rounds take one that may be ending.
+        let victim = eventually("a shim", || {
+            let now = shims(&boat);
+            let fresh = now.iter().find(|pid| !known.contains(pid));
+            fresh.or(now.first()).copied()
+        });
+        let _gone_by_itself = kill(Pid::from_raw(victim), Signal::SIGKILL);
+    }
+    boat.kubectl_ok(&["delete", "deployment", "web", "--cascade=foreground", "--timeout=60s"]);
+    Traces::gone(&boat);
+    boat.apply(&deployment("web", 2, "last"));
+    boat.kubectl_ok(&["rollout", "status", "deployment/web", "--timeout=60s"]);
+    assert_eq!(shims(&boat).len(), 2);
 }

@@ -5,14 +5,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{afloat, answer, deployment, service};
+use super::{afloat, answer, can_run, deployment, service};
 use crate::boat::{Boat, eventually, kubectl};
-use crate::traces::Traces;
+use crate::traces::{Traces, shims};
 
 /// How often the server is killed.
 const ROUNDS: u64 = 20;
 /// The server lives this long, spread evenly over the rounds, before it is killed.
 const LIFE_MS: std::ops::Range<u64> = 20..900;
+/// How often the very first start is cut short, each time [`FIRST_LATER`] later.
+const FIRST_STARTS: u32 = 15;
+const FIRST_LATER: Duration = Duration::from_millis(12);
 /// How many pods are made at once.
 const CROWD: usize = 30;
 
@@ -112,7 +115,7 @@ fn converges(boat: &Boat) {
         (versions == "last last last").then_some(())
     });
     assert!(answer(boat, "one", "/").ends_with("last"));
-    assert_eq!(Traces::of_pods(boat).shims.len(), 3);
+    assert_eq!(shims(boat).len(), 3);
 }
 
 #[test]
@@ -122,9 +125,24 @@ fn a_crowd_becomes_ready_at_once_and_leaves_nothing() {
     boat.apply(&deployment("crowd", CROWD, "1"));
     boat.kubectl_ok(&["rollout", "status", "deployment/crowd", "--timeout=60s"]);
     let ready = began.elapsed();
-    assert_eq!(Traces::of_pods(&boat).shims.len(), CROWD);
+    assert_eq!(shims(&boat).len(), CROWD);
     let began = Instant::now();
     boat.kubectl_ok(&["delete", "deployment", "crowd"]);
     Traces::gone(&boat);
     eprintln!("{CROWD} pods: ready after {ready:?}, gone after {:?}", began.elapsed());
+}
+
+#[test]
+fn a_first_start_may_be_cut_short_at_any_moment() {
+    if !can_run("first_start") {
+        return;
+    }
+    for round in 0..FIRST_STARTS {
+        let mut boat = Boat::new("first_start");
+        boat.launch();
+        std::thread::sleep(FIRST_LATER * round);
+        boat.kill_server();
+        boat.start();
+        assert!(boat.kubectl_ok(&["get", "namespaces", "-o", "name"]).contains("default"));
+    }
 }
