@@ -8,6 +8,7 @@ pub mod background;
 mod clients;
 pub mod engines;
 mod listeners;
+mod node_agent;
 mod ranges;
 
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use apiserver::authz::StaticAuthorizer;
 use apiserver::pki::{Pki, ServingNames};
-use apiserver::{ApiServer, Config, NodeProxy};
+use apiserver::{ApiServer, Config};
+use axum::Router;
 use k8s_openapi::jiff::Timestamp;
 use kit::Tasks;
-use node::{Node, NodeConfig};
+use node::NodeConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServerArgs;
@@ -125,28 +127,41 @@ async fn start(
         Some(name) => name.clone(),
         None => machine::host_name()?,
     };
-    let node = Node::new(NodeConfig {
-        client: clients::inside(router, Identity::Node(node_name.clone())),
-        name: node_name,
-        runtime: engines.runtime,
-        images: engines.images,
-        network: engines.network,
-        addresses: engines.addresses,
-        service_range: ranges.service_addresses(),
-        dns_table: engines.dns_table.clone(),
-        gateway: engines.gateway.clone(),
-        data_dir: instance.data_dir().to_owned(),
-        run_dir: instance.run_dir(),
-        node_address: ranges.node_address(),
-        dns_address: ranges.dns_address(),
-        cluster_domain: args.cluster_domain.clone(),
-        version: KUBERNETES_VERSION.into(),
-    });
-    api.set_node_proxy(NodeProxy::new(node.router()));
-    node.run(tasks).await.context("start the node agent")?;
+    let config = node_config(instance, args, ranges, &engines, router, node_name);
+    node_agent::run(tasks, &api, config).await?;
     engines::serve_dns(tasks, ranges.dns_address(), engines.dns_table).await?;
     engines::serve_gateway(tasks, engines.gateway, listeners.gateway);
     write_kubeconfig(instance, &pki, about)
+}
+
+/// Makes the node agent's configuration, each time that it is started.
+fn node_config(
+    instance: &Instance,
+    args: &ServerArgs,
+    ranges: &Ranges,
+    engines: &Engines,
+    router: Router,
+    name: String,
+) -> impl Fn() -> NodeConfig + Send + Sync + 'static {
+    let (engines, ranges, domain) = (engines.clone(), ranges.clone(), args.cluster_domain.clone());
+    let (data_dir, run_dir) = (instance.data_dir().to_owned(), instance.run_dir());
+    move || NodeConfig {
+        client: clients::inside(router.clone(), Identity::Node(name.clone())),
+        name: name.clone(),
+        runtime: engines.runtime.clone(),
+        images: engines.images.clone(),
+        network: engines.network.clone(),
+        addresses: ranges.pod_addresses(),
+        service_range: ranges.service_addresses(),
+        dns_table: engines.dns_table.clone(),
+        gateway: engines.gateway.clone(),
+        data_dir: data_dir.clone(),
+        run_dir: run_dir.clone(),
+        node_address: ranges.node_address(),
+        dns_address: ranges.dns_address(),
+        cluster_domain: domain.clone(),
+        version: KUBERNETES_VERSION.into(),
+    }
 }
 
 fn write_kubeconfig(instance: &Instance, pki: &Pki, about: &RunningServer) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -29,6 +29,14 @@ pub struct Tasks {
     shutdown: CancellationToken,
     tracker: TaskTracker,
     running: Arc<Mutex<BTreeMap<u64, Running>>>,
+    panicked: Arc<Panicked>,
+}
+
+/// The first task that panicked, if one did.
+#[derive(Default)]
+struct Panicked {
+    happened: CancellationToken,
+    name: OnceLock<String>,
 }
 
 struct Running {
@@ -51,6 +59,25 @@ impl Tasks {
         Self::default()
     }
 
+    /// A branch: it ends with the tree, and can be stopped apart from it. What needs several
+    /// tasks that only make sense together runs them in a branch and starts all of them
+    /// again when [`Tasks::panicked`] names one.
+    pub fn branch(&self) -> Self {
+        Self {
+            shutdown: self.shutdown.child_token(),
+            tracker: TaskTracker::new(),
+            running: self.running.clone(),
+            panicked: Arc::default(),
+        }
+    }
+
+    /// Waits until a task that was spawned here panics. Returns its name. The tasks of
+    /// [`Tasks::supervise`] do not count: they are started again by themselves.
+    pub async fn panicked(&self) -> String {
+        self.panicked.happened.cancelled().await;
+        self.panicked.name.get().cloned().unwrap_or_default()
+    }
+
     /// A token that is cancelled when shutdown begins.
     pub fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
@@ -61,10 +88,12 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let entry = self.enter(name.into());
+        let (entry, panicked) = (self.enter(name.into()), self.panicked.clone());
         self.tracker.spawn(async move {
             if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
                 tracing::error!(task = entry.name(), panic = panic_text(&*panic), "task panicked");
+                panicked.name.get_or_init(|| entry.name().to_owned());
+                panicked.happened.cancel();
             }
         });
     }
@@ -233,5 +262,20 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(tasks.list(), [TaskInfo { name: "fragile".into(), restarts: 2 }]);
+    }
+
+    #[tokio::test]
+    async fn a_branch_tells_which_task_panicked_and_stops_apart_from_the_tree() {
+        let tree = Tasks::new();
+        let branch = tree.branch();
+        branch.spawn_until_shutdown("steady", std::future::pending());
+        branch.spawn("weak", async { panic!("broken") });
+        assert_eq!(branch.panicked().await, "weak");
+        branch.stop(Duration::from_secs(5)).await.expect("the steady one ends");
+        assert!(!tree.shutdown().is_cancelled());
+        let other = tree.branch();
+        other.spawn_until_shutdown("steady", std::future::pending());
+        tree.stop(Duration::from_secs(5)).await.expect("the tree has no tasks of its own");
+        other.stop(Duration::from_secs(5)).await.expect("a branch ends with its tree");
     }
 }

@@ -9,7 +9,7 @@ use gateway::{Drained, Gateway, GatewayConfig};
 use image::ImageStore;
 use kit::Tasks;
 use net::dns::{self, DnsTable, Upstream};
-use net::{AddressPool, Network, NetworkConfig};
+use net::{Network, NetworkConfig};
 use node::TeardownConfig;
 use store::Store;
 
@@ -20,13 +20,13 @@ use crate::server::ranges::Ranges;
 /// A DNS server's port.
 const DNS_PORT: u16 = 53;
 
-/// What the API, the node agent and the listeners work with.
+/// What the API, the node agent and the listeners work with. Clones share it.
+#[derive(Clone)]
 pub struct Engines {
     pub store: Store,
     pub images: ImageStore,
     pub runtime: Runtime,
     pub network: Network,
-    pub addresses: AddressPool,
     pub dns_table: dns::Handle,
     pub gateway: Gateway,
 }
@@ -39,8 +39,6 @@ impl Engines {
         let images = ImageStore::open(instance.images()).context("open the image store")?;
         let network =
             Network::open(network_config(instance, ranges)).context("set up the network")?;
-        let mut addresses = AddressPool::new(ranges.pods());
-        addresses.take_specific(ranges.node_address()).context("keep the node's own address")?;
         let table = DnsTable {
             ranges: vec![ranges.pods(), ranges.service_addresses()],
             ..DnsTable::default()
@@ -50,7 +48,6 @@ impl Engines {
             images,
             runtime: runtime(instance)?,
             network,
-            addresses,
             dns_table: dns::Handle::new(table),
             gateway: Gateway::new(GatewayConfig::default()),
         })

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context, bail};
 use apiserver::ServiceRange;
-use net::AddressRange;
+use net::{AddressPool, AddressRange};
 
 use crate::instance::NetworkRanges;
 
@@ -61,6 +61,13 @@ impl Ranges {
 
     pub fn pods(&self) -> AddressRange {
         self.pods
+    }
+
+    /// The addresses that pods may have: all but the node's own.
+    pub fn pod_addresses(&self) -> AddressPool {
+        let mut pool = AddressPool::new(self.pods);
+        pool.take_specific(self.node_address()).expect("a new pool has every address of its range");
+        pool
     }
 
     pub fn service_addresses(&self) -> AddressRange {
