@@ -64,6 +64,21 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: unhooked}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: main, image: "echo:1", lifecycle: {postStart: {exec: {command: [/echo, exit, "7"]}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: terminal}
+spec:
+  restartPolicy: Never
+  containers: [{name: main, image: "echo:1", args: [terminal], tty: true}]
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: late}
 spec:
   activeDeadlineSeconds: 1
@@ -114,12 +129,22 @@ fn pods_end_as_their_containers_do() {
     check_end(&boat, "message", "Succeeded", "done", 0, "Completed", Some("all is well\n"));
     check_end(&boat, "words", "Failed", "main", 4, "Error", Some("last words"));
     check_end(&boat, "greedy", "Failed", "main", 137, "OOMKilled", None);
+    check_end(&boat, "unhooked", "Failed", "main", 137, "Error", None);
+    boat.event("PostStartHook failed: ");
+    boat.pod_over("terminal");
+    assert!(boat.kubectl_ok(&["logs", "terminal"]).starts_with("terminal"), "a terminal");
     let late = boat.pod_over("late");
     assert_eq!(late["status"]["reason"], "DeadlineExceeded");
     crash_loop(&boat);
     check_evicted(&boat, "large", "Usage of EmptyDir volume \"data\" exceeds the limit \"1Mi\". ");
     let message = "Container main exceeded its local ephemeral storage limit \"1Mi\". ";
     check_evicted(&boat, "scratch", message);
+    let uid = boat.field(&["pod", "scratch"], ".metadata.uid");
+    let held = boat.data_dir().join("pods").join(uid);
+    eventually("the disk is given back", || (!held.exists()).then_some(()));
+    let message =
+        boat.field(&["pod", "words"], ".status.containerStatuses[0].state.terminated.message");
+    assert_eq!(boat.kubectl_ok(&["logs", "words"]).trim(), message, "logs stay");
 }
 
 fn notes() -> tempfile::TempDir {
@@ -182,13 +207,13 @@ spec:
     image: echo:1
     volumeMounts: &notes [{name: notes, mountPath: /notes}]
     lifecycle:
-      postStart: {exec: {command: [/echo, append, /notes/exec, started]}}
+      postStart: {exec: {command: [/echo, sleep, "1", ",", append, /notes/exec, started]}}
       preStop: {exec: {command: [/echo, append, /notes/exec, stopping]}}
   - name: http
     image: echo:1
     env: [{name: PORT, value: "8081"}]
     volumeMounts: *notes
-    lifecycle: {preStop: {httpGet: {port: 8081, path: "/do?append+/notes/http+stopping"}}}
+    lifecycle: {postStart: {exec: {command: [/echo, append, /notes/exec, second]}}, preStop: {httpGet: {port: 8081, path: "/do?append+/notes/http+stopping"}}}
   - name: sleep
     image: echo:1
     env: [{name: PORT, value: "8082"}]
@@ -216,7 +241,7 @@ spec:
   restartPolicy: Never
   terminationGracePeriodSeconds: 5
   containers: [{name: main, image: "echo:1", volumeMounts: [{name: keep, mountPath: /keep}]}]
-  volumes: [{name: keep, emptyDir: {}}]
+  volumes: [{name: keep, emptyDir: {medium: Memory}}]
 ---
 apiVersion: v1
 kind: Pod
@@ -241,14 +266,14 @@ fn containers_live_as_their_pod_says() {
 fn hooks(boat: &Boat, notes: &Path) {
     let at = boat.service_of("hooked");
     let wrote = |name: &str| std::fs::read_to_string(notes.join(name)).unwrap_or_default();
-    eventually("postStart ran", || (wrote("exec") == "started\n").then_some(()));
+    eventually("postStart ran", || (wrote("exec") == "started\nsecond\n").then_some(()));
     eventually("the second container", || {
         crate::http::get(std::net::SocketAddr::new(at.ip(), 8081), "pod", "/").ok()
     });
     let begun = Instant::now();
     boat.kubectl_ok(&["delete", "pod", "hooked", "--timeout=60s"]);
     assert!(begun.elapsed() > Duration::from_secs(2), "the sleep hook");
-    assert_eq!(wrote("exec"), "started\nstopping\n");
+    assert_eq!(wrote("exec"), "started\nsecond\nstopping\n");
     assert_eq!(wrote("http"), "stopping\n");
 }
 
@@ -270,19 +295,30 @@ fn probes(boat: &Boat) {
     boat.event("Container main failed liveness probe, will be restarted");
 }
 
-/// Only the container of which the image changed starts anew, whatever the restart policy.
+/// Only the container of which the image changed starts anew, whatever the restart policy. What is
+/// on disk does not grow with the restarts, and goes with the pod.
 fn another_image(boat: &Boat) {
     let at = boat.service_of("changed");
     assert_eq!(ask(at, "/do?append+/keep/file+kept"), "");
-    boat.kubectl_ok(&["set", "image", "pod/changed", "main=echo:2"]);
-    let pod = boat.pod_when("changed", "restarted", |pod| {
-        let main = container(pod, "main");
-        main["restartCount"] == 1 && main["state"]["running"].is_object()
-    });
-    assert_eq!(container(&pod, "main")["image"], "echo:2");
+    for (restarts, image) in [(1, "echo:2"), (2, "echo:1"), (3, "echo:2")] {
+        boat.kubectl_ok(&["set", "image", "pod/changed", &format!("main={image}")]);
+        let pod = boat.pod_when("changed", "restarted", |pod| {
+            let main = container(pod, "main");
+            main["restartCount"] == restarts && main["state"]["running"].is_object()
+        });
+        assert_eq!(container(&pod, "main")["image"], image);
+    }
+    boat.event("Container main definition changed, will be restarted");
     assert_eq!(boat.service_of("changed"), at, "the pod keeps its address");
     assert_eq!(ask(at, "/file?/keep/file"), "kept\n");
-    boat.event("Container main definition changed, will be restarted");
+    let uid = boat.field(&["pod", "changed"], ".metadata.uid");
+    let logs = boat.data_dir().join("logs/pods").join(format!("default_changed_{uid}"));
+    let files = || std::fs::read_dir(logs.join("main")).expect("logs").count();
+    assert_eq!(files(), 2, "the logs of this attempt and the one before");
+    assert!(boat.kubectl_ok(&["logs", "changed", "--previous"]).contains("terminated"));
+    boat.kubectl_ok(&["delete", "pod", "changed", "--timeout=60s"]);
+    let held = boat.data_dir().join("pods").join(uid);
+    eventually("nothing is left", || (!logs.exists() && !held.exists()).then_some(()));
 }
 
 fn typed(boat: &Boat) {

@@ -179,7 +179,10 @@ impl Worker {
         self.slots[index].ending = true;
         self.slots[index].ready = false;
         self.probes.remove(&name);
-        self.jobs.spawn(ending.run());
+        self.jobs.spawn(async move {
+            ending.run().await;
+            None
+        });
     }
 
     pub(crate) fn spec_grace(&self) -> Duration {

@@ -25,7 +25,9 @@ impl Worker {
             () = self.wake.notified() => self.configuration_changed(),
             gone = Sandbox::exit(&mut self.sandbox) => if gone { self.sandbox_lost().await },
             Some(report) = self.reported.recv() => self.probed(report),
-            Some(_) = self.jobs.join_next() => {}
+            Some(done) = self.jobs.join_next() => if let Ok(Some(hooked)) = done {
+                self.hooked(&hooked);
+            },
             () = sleep => {}
         }
     }

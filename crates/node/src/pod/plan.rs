@@ -41,6 +41,10 @@ pub(crate) fn plan(slots: &[Slot], initialized: &mut bool, now: Timestamp) -> Pl
     }
     for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.role != Role::Init) {
         going.schedule(index, slot);
+        if slot.hooking {
+            // A hook may hold up the containers after it; some service meshes live by that.
+            break;
+        }
     }
     going.plan()
 }
@@ -75,7 +79,7 @@ fn exit_code(slot: &Slot) -> Option<i32> {
 fn holds_up(slot: &Slot) -> bool {
     match slot.role {
         Role::Init => exit_code(slot) != Some(0),
-        Role::Sidecar => !(slot.is_running() && slot.started),
+        Role::Sidecar => !(slot.is_running() && slot.started && !slot.hooking),
         Role::Main => false,
     }
 }
@@ -160,6 +164,18 @@ mod tests {
     fn containers_are_made_then_started_together() {
         let slots = state(two("Always"), vec![Now::Absent, Now::Created]);
         check(&slots, go(&[Step::Create(0), Step::Start(1)]));
+    }
+
+    #[test]
+    fn a_hook_holds_up_the_containers_after_it() {
+        let mut slots = state(two("Always"), vec![running(), Now::Created]);
+        slots[0].hooking = true;
+        check(&slots, go(&[]));
+        slots[0].hooking = false;
+        check(&slots, go(&[Step::Start(1)]));
+        let mut slots = state(init(), vec![ended(0), running(), Now::Absent]);
+        (slots[1].started, slots[1].hooking) = (true, true);
+        check(&slots, go(&[]));
     }
 
     #[test]

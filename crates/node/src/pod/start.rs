@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::check::{self, Action};
 use super::fields::named;
 use super::restart::after;
-use super::state::Now;
+use super::state::{Now, Slot};
 use super::worker::Worker;
 use crate::events::Level;
 
@@ -21,7 +21,24 @@ const POST_START_MAX: Duration = Duration::from_secs(3600);
 /// The least time between two attempts of which the first could not be started.
 const START_ERROR_WAIT: Duration = Duration::from_millis(100);
 
+/// The attempt of a container whose postStart hook has ended.
+#[derive(Debug)]
+pub(crate) struct Hooked {
+    pub container: String,
+    pub attempt: u32,
+}
+
 impl Worker {
+    /// What waited for a hook may go on.
+    pub(crate) fn hooked(&mut self, hooked: &Hooked) {
+        let current = |slot: &&mut Slot| {
+            slot.name == hooked.container && slot.attempt == Some(hooked.attempt)
+        };
+        if let Some(slot) = self.slots.iter_mut().find(current) {
+            slot.hooking = false;
+        }
+    }
+
     /// Starts the attempt that is made.
     pub(crate) async fn start(&mut self, index: usize) {
         let (Some(sandbox), Some(id)) = (&self.sandbox, self.slots[index].id()) else { return };
@@ -70,7 +87,10 @@ impl Worker {
         let action = Action::of_hook(hook, container, IpAddr::from(address));
         let (pod, name) = (sandbox.pod.clone(), slot.name.clone());
         let (object, recorder) = (self.pod.clone(), self.shared.recorder.clone());
+        let attempt = slot.restart_count();
+        self.slots[index].hooking = true;
         self.jobs.spawn(async move {
+            let hooked = Some(Hooked { container: name.clone(), attempt });
             let done = match &action {
                 Ok(action) => {
                     let place = check::Place { pod: &pod, container: &id };
@@ -78,12 +98,13 @@ impl Worker {
                 }
                 Err(error) => Err(error.to_string()),
             };
-            let Err(message) = done else { return };
+            let Err(message) = done else { return hooked };
             let text = format!("PostStartHook failed: {message}");
             recorder.pod(&object, Some(&name), Level::Warning, "FailedPostStartHook", text);
             if let Err(error) = pod.signal(&id, nix::libc::SIGKILL, true).await {
                 tracing::warn!(id, %error, "container not killed after its postStart hook failed");
             }
+            hooked
         });
     }
 }

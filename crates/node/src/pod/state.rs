@@ -73,6 +73,8 @@ pub(crate) struct Slot {
     pub ready: bool,
     /// The node is ending this attempt on purpose (a failed probe or hook).
     pub ending: bool,
+    /// Its postStart hook is running: what comes after it waits.
+    pub hooking: bool,
     /// It is ended to be made anew from another image, whatever its policy.
     pub renewed: bool,
 }
@@ -94,6 +96,7 @@ impl Slot {
             started: false,
             ready: false,
             ending: false,
+            hooking: false,
             renewed: false,
         }
     }
@@ -148,7 +151,7 @@ impl Slot {
         }
         self.attempt = Some(attempt);
         (self.started, self.ready, self.ending) = (false, false, false);
-        (self.problem, self.not_before) = (None, None);
+        (self.problem, self.not_before, self.hooking) = (None, None, false);
         if std::mem::take(&mut self.renewed) {
             self.backoff = Backoff::default();
         }
@@ -158,6 +161,7 @@ impl Slot {
     pub(crate) fn ended(&mut self, end: ContainerStateTerminated) {
         self.now = Now::Ended(end);
         (self.started, self.ready, self.ending) = (false, false, false);
+        self.hooking = false;
     }
 
     /// The pod's shim is gone and nothing tells how the attempt ended.

@@ -87,6 +87,7 @@ fn is_ready(view: &View<'_>, slot: &Slot) -> bool {
             slot.is_running()
                 && slot.started
                 && slot.ready
+                && !slot.hooking
                 && !view.terminating
                 && view.outcome.is_none()
         }

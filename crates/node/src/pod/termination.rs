@@ -66,8 +66,15 @@ impl Worker {
     pub(crate) async fn finish(&mut self, outcome: Outcome, grace: Duration) {
         self.end_containers(grace, None).await;
         self.outcome = Some(outcome);
-        // What fails here is tried again with the next step.
-        self.tear_down().await;
+        self.clear().await;
+    }
+
+    /// Takes a pod down that is over, and gives back the disk it holds; its logs stay until it is
+    /// deleted. What fails is tried again with the next step.
+    pub(crate) async fn clear(&mut self) {
+        if self.tear_down().await {
+            garbage::remove_pod_files(&self.shared.paths, &self.uid, None).await;
+        }
     }
 
     /// A pod whose containers were ended is over like one whose containers ended by themselves.

@@ -15,6 +15,7 @@ use super::plan::{Plan, Step, plan};
 use super::probing::{Probes, Report};
 use super::restart::after;
 use super::sandbox::{Retry, Sandbox};
+use super::start::Hooked;
 use super::state::{self, Slot, Waiting};
 use super::status::Outcome;
 use super::supply::Tokens;
@@ -48,7 +49,7 @@ pub(crate) struct Worker {
     pub probes: HashMap<String, Probes>,
     pub reports: mpsc::Sender<Report>,
     /// Hooks and endings of single containers; they stop with the worker.
-    pub jobs: JoinSet<()>,
+    pub jobs: JoinSet<Option<Hooked>>,
     pub tokens: Tokens,
     /// When a failed start of the sandbox is tried again.
     pub retry: Retry,
@@ -146,7 +147,7 @@ impl Worker {
         let mut wake = None;
         if self.outcome.is_some() {
             // Over before this server started, or its end was interrupted.
-            self.tear_down().await;
+            self.clear().await;
         } else if let Some(outcome) = self.past_deadline() {
             let message = outcome.message.clone().unwrap_or_default();
             self.note(None, Level::Normal, "DeadlineExceeded", message);
@@ -226,6 +227,8 @@ impl Worker {
         for step in steps {
             match *step {
                 Step::Create(index) => self.create(index).await,
+                // The plan that follows waits for the hook of the one before.
+                Step::Start(index) if self.slots[..index].iter().any(|slot| slot.hooking) => return,
                 Step::Start(index) => self.start(index).await,
             }
         }
