@@ -32,6 +32,9 @@ pub fn apply(gvk: &Gvk, object: &mut Value) {
         ("autoscaling", "Scale") => fill(object, "spec", json!({})),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice(object),
         ("networking.k8s.io", "IngressClass") => in_object(object, "spec", ingress_class),
+        ("scheduling.k8s.io", "PriorityClass") => {
+            set(object, "preemptionPolicy", "PreemptLowerPriority");
+        }
         ("authentication.k8s.io", "TokenRequest") => token_request(object),
         _ => {}
     }

@@ -17,6 +17,7 @@ mod field;
 mod ingress;
 mod metadata;
 mod pod;
+mod priority_class;
 mod selector;
 mod service;
 mod workload;
@@ -66,6 +67,7 @@ fn always(gvk: &Gvk, object: &Field<'_>) {
         ("events.k8s.io", "Event") => event::check(object, true),
         ("networking.k8s.io", "Ingress") => ingress::check(object),
         ("networking.k8s.io", "IngressClass") => ingress::class(object),
+        ("scheduling.k8s.io", "PriorityClass") => priority_class::check(object),
         _ => {}
     }
 }
@@ -81,6 +83,7 @@ fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
         ("apps", "Deployment" | "ReplicaSet") => workload::update(object, old),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice::update(object, old),
         ("networking.k8s.io", "IngressClass") => ingress::update_class(object, old),
+        ("scheduling.k8s.io", "PriorityClass") => priority_class::update(object, old),
         _ => {}
     }
 }

@@ -1,5 +1,5 @@
-//! What every cluster has from its first moment: the namespaces, and the `kubernetes`
-//! Service with its endpoint. Done through the API's own request path, at every start.
+//! What every cluster has from its first moment: the namespaces, its own priorities, and the
+//! `kubernetes` Service with its endpoint. Done through the API's own request path, at every start.
 
 use std::sync::Arc;
 
@@ -15,6 +15,19 @@ use crate::server::Shared;
 use crate::user::{MASTERS, UserInfo};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/// The cluster's own priorities.
+const CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+];
 /// Who makes these objects.
 const USER: &str = "system:apiserver";
 
@@ -34,6 +47,13 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
         });
         ensure(shared, "/api/v1/namespaces", object).await?;
+    }
+    for (name, value, about) in CLASSES {
+        let object = json!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": name}, "value": value, "description": about,
+        });
+        ensure(shared, "/apis/scheduling.k8s.io/v1/priorityclasses", object).await?;
     }
     ensure(shared, "/api/v1/namespaces/default/services", service(shared)).await?;
     let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";

@@ -13,6 +13,7 @@ use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::api::events::v1 as events;
 use k8s_openapi::api::networking::v1 as networking;
 use k8s_openapi::api::policy::v1 as policy;
+use k8s_openapi::api::scheduling::v1 as scheduling;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{JsonSchema, SchemaGenerator};
 
@@ -99,4 +100,5 @@ pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::new::<networking::Ingress>(),
     Builtin::new::<networking::IngressClass>(),
     Builtin::new::<policy::Eviction>(),
+    Builtin::new::<scheduling::PriorityClass>(),
 ];

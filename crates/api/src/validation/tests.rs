@@ -10,6 +10,7 @@ mod metadata;
 mod network;
 mod pod;
 mod pod_fields;
+mod priority_class;
 mod workload;
 
 fn gvk(kind: &str) -> Gvk {

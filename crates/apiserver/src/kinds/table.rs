@@ -215,4 +215,17 @@ pub(crate) static KINDS: &[Kind] = &[
         row: network::ingress,
         ..PLAIN
     },
+    Kind {
+        group: "scheduling.k8s.io",
+        kind: "PriorityClass",
+        plural: "priorityclasses",
+        singular: "priorityclass",
+        short_names: &["pc"],
+        namespaced: false,
+        storage: "priorityclasses.scheduling.k8s.io",
+        strategy: strategy::GENERATION,
+        columns: workload::PRIORITY_CLASS,
+        row: workload::priority_class,
+        ..PLAIN
+    },
 ];

@@ -64,6 +64,19 @@ pub(crate) fn scale(object: &Value) -> Vec<Value> {
     ]
 }
 
+pub(crate) const PRIORITY_CLASS: &[Column] =
+    &[name(), number("Value"), text("Global-Default"), text("Age"), text("PreemptionPolicy")];
+
+pub(crate) fn priority_class(object: &Value) -> Vec<Value> {
+    vec![
+        meta(object, "name").into(),
+        integer(object, "/value").into(),
+        object["globalDefault"].as_bool().unwrap_or(false).into(),
+        age_of(object),
+        at(object, "/preemptionPolicy").into(),
+    ]
+}
+
 /// Containers, images and the selector.
 fn template(object: &Value) -> [Value; 3] {
     let containers = list(object, "/spec/template/spec/containers");

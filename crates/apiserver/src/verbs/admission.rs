@@ -1,5 +1,6 @@
 //! What must hold beside the object itself before it is written.
 
+mod priority;
 mod service_account;
 mod tolerations;
 
@@ -40,8 +41,23 @@ pub(crate) async fn complete(call: &Call, object: &mut Value) -> ApiResult<()> {
     if call.kind.strategy.grace == Grace::Pod {
         service_account::admit(call, object).await?;
         tolerations::admit(object);
+        priority::admit(call, object)?;
+    }
+    one_default(call, object)
+}
+
+/// Of the PriorityClasses only one is everybody's.
+pub(crate) fn one_default(call: &Call, object: &Value) -> ApiResult<()> {
+    if call.kind.storage == priority::STORAGE {
+        return priority::one_default(call, object);
     }
     Ok(())
+}
+
+/// What a new object is called in a refusal: it may not have its name yet.
+fn shown_name(object: &Value) -> &str {
+    let names = [meta(object, "name"), meta(object, "generateName")];
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown")
 }
 
 /// May this be deleted at all?

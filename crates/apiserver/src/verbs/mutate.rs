@@ -3,8 +3,8 @@
 use serde_json::Value;
 use store::KeyValue;
 
-use super::ATTEMPTS_MAX;
 use super::create::{Managed, set_managers};
+use super::{ATTEMPTS_MAX, admission};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Kind;
 use crate::object::{meta, metadata_mut, set_resource_version};
@@ -120,6 +120,7 @@ fn finish(
     if kind.storage == "namespaces" {
         strategy::namespace::label(new);
     }
+    admission::one_default(call, new)?;
     strategy::allocate(call.registry(), kind, Some(old), new)?;
     // As upstream, to be placed is no change of what is wanted.
     if part != Part::Binding && strategy::bumps_generation(kind, old, new) {

@@ -121,6 +121,8 @@ async fn kubectl_makes_typed_objects_and_asks_about_itself() {
     kubectl.check("create configmap c --from-literal=a=b -n shop", "created").await;
     kubectl.check("create secret generic s --from-literal=a=b", "created").await;
     kubectl.check("create deployment d --image=nginx", "created").await;
+    kubectl.check("create priorityclass high --value=7", "created").await;
+    kubectl.check("get priorityclasses", "system-node-critical      2000001000").await;
     kubectl.check("create serviceaccount robot", "created").await;
     kubectl.check("create token robot", "eyJ").await;
     kubectl.check("run p --image=nginx", "pod/p created").await;

@@ -8,6 +8,7 @@ mod discovery;
 mod kube_rs;
 mod kubectl;
 mod lists;
+mod priorities;
 mod services;
 mod support;
 mod tls;

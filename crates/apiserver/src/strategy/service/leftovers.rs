@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use crate::object::{child_mut, text};
 
-/// A field, and which Services have it.
-const FIELDS: [(&str, fn(&Value) -> bool); 4] = [
+/// Which Services have a field.
+type Has = fn(&Value) -> bool;
+
+const FIELDS: [(&str, Has); 4] = [
     ("externalTrafficPolicy", is_external),
     ("allocateLoadBalancerNodePorts", is_balanced),
     ("loadBalancerClass", is_balanced),

@@ -64,12 +64,10 @@ fn missing(call: &Call, pod: &Value, namespace: &str, account: &str) -> ApiError
     if let Err(error) = super::namespace_of(call.registry(), call.kind, pod) {
         return error;
     }
-    let name = [meta(pod, "name"), meta(pod, "generateName")];
-    let name = name.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown");
     let why = format!(
         "error looking up service account {namespace}/{account}: serviceaccount {account:?} not found"
     );
-    ApiError::forbidden(call.kind, name, &why)
+    ApiError::forbidden(call.kind, super::shown_name(pod), &why)
 }
 
 /// The pod's word, then the account's; yes where both are silent.
