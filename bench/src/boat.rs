@@ -89,11 +89,6 @@ impl Boat {
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         kube::Client::try_from(config).context("make a client")
     }
-
-    /// Where this boat keeps its data.
-    pub fn data_dir(&self) -> &Path {
-        self.data.path()
-    }
 }
 
 impl Drop for Boat {

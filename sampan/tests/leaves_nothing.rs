@@ -66,13 +66,17 @@ fn cgroups(at: &Path, depth: usize) -> BTreeSet<String> {
     found
 }
 
-/// Every program that runs from our binary.
+/// Every program that runs from our binary: servers and shims.
 fn processes() -> BTreeSet<String> {
-    let all = run("ps", &["-eo", "pid,args"]);
-    all.lines()
-        .filter(|line| line.contains("sampan") && !line.contains("leaves_nothing"))
-        .map(str::to_owned)
-        .collect()
+    let mut found = BTreeSet::new();
+    for process in fs::read_dir("/proc").expect("/proc").flatten() {
+        let words = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        let second = words.split('\0').nth(1).unwrap_or_default();
+        if matches!(second, "server" | "shim") {
+            found.insert(format!("{} {}", process.path().display(), words.replace('\0', " ")));
+        }
+    }
+    found
 }
 
 /// The namespaces that processes are in.

@@ -1,10 +1,9 @@
 //! `kill -9` of the server at any moment: pods run on, what was acknowledged is there, nothing leaks.
 
 use std::net::SocketAddr;
-use std::process::Command;
 
 use crate::boat::{Boat, eventually, has, is_root, skip};
-use crate::http;
+use crate::{http, traces};
 
 /// How often the server is killed in a row.
 const KILLS: usize = 50;
@@ -99,19 +98,19 @@ fn containers(boat: &Boat) -> String {
 fn fifty_kills_in_a_row_lose_nothing_and_leave_nothing() {
     let Some(mut boat) = afloat("fifty_kills") else { return };
     let before = containers(&boat);
-    let shims = shims_of(&boat);
+    let shims = traces::shims(&boat);
     for round in 0..KILLS {
         boat.kubectl_ok(&["create", "configmap", &format!("round-{round}"), "--from-literal=a=1"]);
         boat.kill_server();
         boat.start();
     }
     assert_eq!(containers(&boat), before);
-    assert_eq!(shims_of(&boat), shims, "the same shims, no more");
+    assert_eq!(traces::shims(&boat), shims, "the same shims, no more");
     let written = boat.kubectl_ok(&["get", "configmaps", "-o", "name"]);
     let rounds = written.lines().filter(|line| line.contains("round-")).count();
     assert_eq!(rounds, KILLS, "{written}");
     boat.kubectl_ok(&["delete", "pods", "--all", "--timeout=60s"]);
-    eventually("the shims end with their pods", || shims_of(&boat).is_empty().then_some(()));
+    eventually("the shims end with their pods", || traces::shims(&boat).is_empty().then_some(()));
     let links = std::fs::read_dir("/sys/class/net").expect("links").flatten();
     let ours = format!("sp{}", boat.id());
     let left: Vec<_> = links
@@ -122,12 +121,4 @@ fn fifty_kills_in_a_row_lose_nothing_and_leave_nothing() {
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
     let data = boat.data_dir().to_str().expect("a path");
     assert!(!mounts.contains(data), "{mounts}");
-}
-
-/// The pids of this boat's shims.
-fn shims_of(boat: &Boat) -> Vec<String> {
-    let output = Command::new("ps").args(["-eo", "pid,args"]).output().expect("ps");
-    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let ours = listed.lines().filter(|line| line.contains(" shim ") && line.contains(&boat.id()));
-    ours.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
