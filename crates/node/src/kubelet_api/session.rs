@@ -60,12 +60,21 @@ fn parse(message: &Bytes) -> Input {
     }
 }
 
+/// What a client has asked for, and so what it is told at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A process of its own: how that ended.
+    Exec,
+    /// To be with a container's process, which is the pod's: how that ended stands in its status.
+    Attach,
+}
+
 /// Connects a client with a process until the process ends or the client goes.
-pub(super) async fn run(socket: WebSocket, process: Result<Exec, Error>) {
+pub(super) async fn run(socket: WebSocket, purpose: Purpose, process: Result<Exec, Error>) {
     let (mut sink, mut stream) = socket.split();
     let mut exec = match process {
         Ok(exec) => exec,
-        Err(error) => return finish(&mut sink, failed_to_run(&error)).await,
+        Err(error) => return finish(&mut sink, failed(purpose, &error)).await,
     };
     let (output, mut queue) = mpsc::channel::<Bytes>(QUEUE_LEN_MAX);
     let mut readers = JoinSet::new();
@@ -105,10 +114,8 @@ pub(super) async fn run(socket: WebSocket, process: Result<Exec, Error>) {
     };
     // Late output of a child is given up.
     let _ = tokio::time::timeout(OUTPUT_AFTER_EXIT, rest).await;
-    let status = match status {
-        Ok(status) => exit_status(&status),
-        Err(error) => failed_to_run(&error),
-    };
+    let status =
+        status.map_or_else(|error| failed(purpose, &error), |status| ended(purpose, &status));
     finish(&mut sink, status).await;
 }
 
@@ -164,9 +171,9 @@ async fn finish(sink: &mut SplitSink<WebSocket, Message>, status: Value) {
 }
 
 /// The end of a process as a Status.
-fn exit_status(status: &ExitStatus) -> Value {
-    if status.code == 0 {
-        return json!({"metadata": {}, "status": "Success"});
+fn ended(purpose: Purpose, status: &ExitStatus) -> Value {
+    if status.code == 0 || purpose == Purpose::Attach {
+        return success();
     }
     let code = status.code.to_string();
     json!({"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode",
@@ -174,9 +181,17 @@ fn exit_status(status: &ExitStatus) -> Value {
         "details": {"causes": [{"reason": "ExitCode", "message": code}]}})
 }
 
-fn failed_to_run(error: &Error) -> Value {
+fn success() -> Value {
+    json!({"metadata": {}, "status": "Success"})
+}
+
+fn failed(purpose: Purpose, error: &Error) -> Value {
+    let attempted = match purpose {
+        Purpose::Exec => "error executing command in container",
+        Purpose::Attach => "error attaching to container",
+    };
     json!({"metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
-        "message": format!("error executing command in container: {error}")})
+        "message": format!("{attempted}: {error}")})
 }
 
 #[cfg(test)]
@@ -214,8 +229,9 @@ mod tests {
             started_at: at,
             finished_at: at,
         };
-        assert_eq!(exit_status(&exit(0))["status"], "Success");
-        let failed = exit_status(&exit(3));
+        assert_eq!(ended(Purpose::Exec, &exit(0))["status"], "Success");
+        assert_eq!(ended(Purpose::Attach, &exit(3))["status"], "Success");
+        let failed = ended(Purpose::Exec, &exit(3));
         assert_eq!(failed["reason"], "NonZeroExitCode");
         assert_eq!(failed["details"]["causes"][0]["message"], "3");
     }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use container::{AttachSpec, ExecSpec, Size};
 
-use super::session::{self, PROTOCOLS};
+use super::session::{self, PROTOCOLS, Purpose};
 use super::{Failure, Served, failure};
 use crate::pod::state::container_id;
 use crate::shared::lock;
@@ -75,7 +75,9 @@ pub(super) async fn exec(
         stderr: wanted.stderr && !wanted.tty,
         ..ExecSpec::default()
     };
-    upgrade.on_upgrade(async move |socket| session::run(socket, pod.exec(spec).await).await)
+    upgrade.on_upgrade(async move |socket| {
+        session::run(socket, Purpose::Exec, pod.exec(spec).await).await
+    })
 }
 
 pub(super) async fn attach(
@@ -99,7 +101,9 @@ pub(super) async fn attach(
         stdout: wanted.stdout,
         stderr: wanted.stderr && !wanted.tty,
     };
-    upgrade.on_upgrade(async move |socket| session::run(socket, pod.attach(spec).await).await)
+    upgrade.on_upgrade(async move |socket| {
+        session::run(socket, Purpose::Attach, pod.attach(spec).await).await
+    })
 }
 
 pub(super) async fn port_forward() -> Response {
