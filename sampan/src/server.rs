@@ -76,7 +76,10 @@ pub async fn run(
 fn terminate() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    // A server in the background outlives the terminal it was started from.
+    let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
     Ok(async move {
+        let _heard_and_ignored = hangup;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
