@@ -22,6 +22,8 @@ pub struct Status {
     pub message: String,
     /// What it is about.
     pub details: Details,
+    /// How a list may go on all the same; empty for none.
+    pub continue_token: String,
 }
 
 /// `Status.details`; what is empty is left out.
@@ -95,7 +97,8 @@ impl From<FieldError> for Cause {
 impl Status {
     /// A failure in so many words.
     pub fn failure(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Details::default() }
+        let (message, details) = (message.into(), Details::default());
+        Self { code, reason, message, details, continue_token: String::new() }
     }
 
     fn about(mut self, details: Details) -> Self {
@@ -106,7 +109,8 @@ impl Status {
     /// The answer to a delete that is done.
     pub fn deleted(resource: Resource<'_>, name: &str, uid: &str) -> Self {
         let details = Details { uid: uid.to_owned(), ..resource.details(name) };
-        Self { code: 200, reason: "", message: String::new(), details }
+        let (message, continue_token) = (String::new(), String::new());
+        Self { code: 200, reason: "", message, details, continue_token }
     }
 
     /// 404: there is no such object.
@@ -274,6 +278,9 @@ impl Status {
         let details = self.details.to_value();
         if !details.is_empty() {
             value["details"] = Value::Object(details);
+        }
+        if !self.continue_token.is_empty() {
+            value["metadata"]["continue"] = self.continue_token.as_str().into();
         }
         if failed {
             value["code"] = self.code.into();

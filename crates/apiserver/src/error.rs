@@ -134,6 +134,20 @@ impl ApiError {
         Status::expired(message).into()
     }
 
+    /// A list's snapshot is no more; `token` leads on through what is there now.
+    pub(crate) fn list_expired(token: String) -> Self {
+        let mut status = Status::expired(
+            "The provided continue parameter is too old to display a consistent list result. \
+             You can start a new list without the continue parameter, or use the continue token \
+             in this response to retrieve the remainder of the results. Continuing with the \
+             provided token results in an inconsistent list - objects that were created, \
+             modified, or deleted between the time the first chunk was returned and now may \
+             show up in the list.",
+        );
+        status.continue_token = token;
+        status.into()
+    }
+
     /// A revision that this server has not reached yet.
     pub(crate) fn revision_too_large(wanted: u64, current: u64) -> Self {
         let message = format!("Too large resource version: {wanted}, current: {current}");

@@ -148,7 +148,7 @@ impl Reader<'_> {
         let prefix = self.prefix();
         let token = self.entries.last().filter(|_| more).map(|kv| {
             let key = String::from_utf8_lossy(&kv.key).into_owned();
-            Continue::new(revision.0, key.strip_prefix(&prefix).unwrap_or(&key))
+            Continue::new(revision, key.strip_prefix(&prefix).unwrap_or(&key))
         });
         Page { entries: self.entries, revision, token, remaining }
     }
@@ -156,10 +156,9 @@ impl Reader<'_> {
 
 fn unreadable(error: &ReadError, options: &ListOptions) -> ApiError {
     match (error, &options.token, options.as_of) {
-        (ReadError::Compacted { .. }, Some(_), _) => ApiError::expired(
-            "The provided continue parameter is too old to display a consistent list result. \
-             You must start a new list without the continue parameter.",
-        ),
+        (ReadError::Compacted { .. }, Some(token), _) => {
+            ApiError::list_expired(token.at_the_head().encode())
+        }
         (ReadError::Compacted { compacted }, None, AsOf::Exactly(wanted)) => {
             ApiError::expired(format!("too old resource version: {wanted} ({compacted})"))
         }

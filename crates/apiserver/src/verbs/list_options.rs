@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::Revision;
 
 use crate::error::{ApiError, ApiResult};
 use crate::options::options_invalid;
@@ -63,9 +64,9 @@ pub(crate) enum AsOf {
 pub(crate) struct Continue {
     #[serde(rename = "v")]
     form: String,
-    /// The revision of the whole list.
+    /// The revision of the whole list; below zero it goes on with what is there now.
     #[serde(rename = "rv")]
-    pub(crate) revision: u64,
+    revision: i64,
     /// The last key that was given, without the kind's prefix.
     #[serde(rename = "start")]
     pub(crate) after: String,
@@ -74,8 +75,18 @@ pub(crate) struct Continue {
 const FORM: &str = "meta.k8s.io/v1";
 
 impl Continue {
-    pub(crate) fn new(revision: u64, after: &str) -> Self {
+    pub(crate) fn new(revision: Revision, after: &str) -> Self {
+        let revision = i64::try_from(revision.0).expect("no store writes that often");
         Self { form: FORM.to_owned(), revision, after: after.to_owned() }
+    }
+
+    /// The same place in the list as it is now.
+    pub(crate) fn at_the_head(&self) -> Self {
+        Self { form: FORM.to_owned(), revision: -1, after: self.after.clone() }
+    }
+
+    fn as_of(&self) -> AsOf {
+        u64::try_from(self.revision).map_or(AsOf::Newest, AsOf::Exactly)
     }
 
     pub(crate) fn encode(&self) -> String {
@@ -121,7 +132,7 @@ impl ListOptions {
             check_continued(version, wanted)?;
         }
         let as_of = match &token {
-            Some(token) => AsOf::Exactly(token.revision),
+            Some(token) => token.as_of(),
             None => as_of(version, wanted, limit > 0)?,
         };
         Ok(Self { selection: Selection::read(call)?, as_of, limit, token })
@@ -212,7 +223,7 @@ mod tests {
 
     #[test]
     fn continue_tokens_come_back() {
-        let token = Continue::new(7, "default/a");
+        let token = Continue::new(Revision(7), "default/a");
         assert_eq!(Continue::decode(&token.encode()), Ok(token));
         assert_eq!(Continue::decode("rubbish!").unwrap_err().code(), 400);
     }

@@ -58,6 +58,11 @@ async fn a_page_that_is_no_longer_kept_is_expired() {
     server.store.compact(server.store.revision()).await.unwrap();
     let token = first["metadata"]["continue"].as_str().unwrap();
     refused(&server, &format!("limit=2&continue={token}"), 410, "Expired").await;
+    // The refusal says how to go on with what is there now.
+    let refusal = server.ask(&format!("GET {CONFIG_MAPS}?continue={token}"), json!(null)).await;
+    let onward = refusal.body["metadata"]["continue"].as_str().unwrap().to_owned();
+    server.check(&format!("DELETE {CONFIG_MAPS}/c"), json!(null), 200, json!({})).await;
+    assert_eq!(names(&list(&server, &format!("continue={onward}")).await), ["d", "e", "f"]);
     refused(&server, "continue=rubbish", 400, "BadRequest").await;
     refused(&server, &format!("continue={token}&resourceVersion=5"), 400, "BadRequest").await;
 }
