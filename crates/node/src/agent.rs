@@ -20,6 +20,9 @@ pub enum StartError {
     /// It runs already.
     #[error("start the node: it runs already")]
     Running,
+    /// The directory for the files of pods could not be made.
+    #[error("make the directory of pods")]
+    Directory(#[source] std::io::Error),
     /// The pods that ran before could not be found again.
     #[error("adopt the pods that are running")]
     Adopt(#[source] container::Error),
@@ -54,6 +57,7 @@ impl Node {
         let ranges = vec![config.addresses.range(), config.service_range];
         let recorder = Recorder::start(config.client.clone(), config.name.clone(), tasks);
         let shared = Arc::new(Shared::new(config, recorder));
+        shared.paths.make().map_err(StartError::Directory)?;
         adopt(&shared).await?;
         lost::unready(&shared).await.map_err(StartError::Unready)?;
         follow_all(&shared, tasks, ranges);

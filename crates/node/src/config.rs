@@ -57,6 +57,15 @@ impl Paths {
         Self { data: data_dir.to_owned(), memory: chosen }
     }
 
+    /// Makes the directory of pods, closed to everybody but root: secrets and what containers
+    /// write, set-uid programs among it, are below.
+    pub(crate) fn make(&self) -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let pods = self.pods();
+        std::fs::create_dir_all(&pods)?;
+        std::fs::set_permissions(&pods, std::fs::Permissions::from_mode(0o700))
+    }
+
     pub(crate) fn pods(&self) -> PathBuf {
         self.data.join("pods")
     }
@@ -122,6 +131,16 @@ mod tests {
             memory_dirs(Path::new("/run/sampan/abc123")),
             [PathBuf::from("/run/sampan/abc123/volumes"), PathBuf::from("/dev/shm/sampan-abc123")]
         );
+    }
+
+    #[test]
+    fn only_root_looks_into_pods() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path(), Path::new("/run/sampan/abc123"));
+        paths.make().unwrap();
+        paths.make().unwrap();
+        assert_eq!(paths.pods().metadata().unwrap().mode() & 0o7777, 0o700);
     }
 
     #[test]

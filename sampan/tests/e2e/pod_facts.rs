@@ -216,7 +216,48 @@ kind: Pod
 metadata: {name: late}
 spec:
   containers: [{name: main, image: "echo:1", envFrom: [{configMapRef: {name: later}}]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: free}
+spec:
+  hostPID: true
+  hostname: long
+  subdomain: deep
+  setHostnameAsFQDN: true
+  dnsPolicy: None
+  dnsConfig: {nameservers: [10.9.9.9]}
+  securityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "80"}]}
+  containers: [{name: main, image: "echo:1", securityContext: {privileged: true, runAsUser: 0}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: capable}
+spec:
+  securityContext: {runAsUser: 0, seccompProfile: {type: Unconfined}}
+  containers:
+  - name: main
+    image: echo:1
+    securityContext: {procMount: Default, capabilities: {add: [NET_ADMIN], drop: [NET_RAW, CAP_MKNOD]}}
+    terminationMessagePath: /words
 "#;
+
+/// More, or less, than containers usually may.
+fn powers(boat: &Boat) {
+    let free = boat.service_of("free");
+    let own = std::fs::read_to_string("/proc/self/status").expect("the test's own status");
+    let all = own.lines().find(|line| line.starts_with("CapBnd:")).expect("its bounds");
+    let all = all.replace("CapBnd", "CapEff");
+    check_has(free, "/file?/proc/self/status", &[&all, "Seccomp:\t0"]);
+    assert_ne!(ask(free, "/file?/proc/1/comm"), "echo\n", "the host's processes");
+    check(free, "/file?/proc/sys/kernel/hostname", "long.deep.default.svc.cluster.local\n");
+    check(free, "/file?/proc/sys/net/ipv4/ip_unprivileged_port_start", "80\n");
+    check(free, "/file?/etc/resolv.conf", "nameserver 10.9.9.9\n");
+    let capable = boat.service_of("capable");
+    let parts = ["CapEff:\t00000000a00415fb", "Seccomp:\t0", "NoNewPrivs:\t0"];
+    check_has(capable, "/file?/proc/self/status", &parts);
+    check(capable, "/describe?/words", "666 0 0");
+}
 
 #[test]
 fn namespaces_are_shared_and_refused_as_asked() {
@@ -237,6 +278,7 @@ fn namespaces_are_shared_and_refused_as_asked() {
     eventually("the host's network", || http::get(here, "pod", "/").ok());
     let pod = boat.pod("on-host");
     assert_eq!(pod["status"]["podIP"], pod["status"]["hostIP"]);
+    powers(&boat);
     let waits = |name: &str, text: &str| {
         boat.pod_when(name, text, |pod| {
             let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];

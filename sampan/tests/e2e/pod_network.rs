@@ -47,6 +47,11 @@ spec: {sessionAffinity: ClientIP, selector: {app: peer}, ports: [{name: http, po
 ---
 apiVersion: v1
 kind: Service
+metadata: {name: outside}
+spec: {externalIPs: [192.0.2.77], selector: {app: peer}, ports: [{name: http, port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Service
 metadata: {name: elsewhere}
 spec: {type: ExternalName, externalName: any.default.svc.cluster.local}
 "#;
@@ -97,6 +102,7 @@ fn balanced(boat: &Boat, client: SocketAddr) {
     };
     assert_eq!(from_pod("any").len(), 2);
     assert_eq!(from_pod("same").len(), 1, "one client, one endpoint");
+    assert_eq!(from_pod("192.0.2.77").len(), 2, "an external address");
     let node = boat.field(&["node", "box"], ".status.addresses[0].address");
     let node = SocketAddr::new(node.parse().expect("an address"), node_port);
     assert!(http::get(node, "any", "/").is_ok(), "the node's own address");
