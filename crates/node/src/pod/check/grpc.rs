@@ -71,6 +71,49 @@ fn serving_status(frame: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::stream::iter;
+    use http::{HeaderMap, Response};
+    use http_body_util::StreamBody;
+    use hyper::body::{Frame, Incoming};
+    use hyper::service::service_fn;
+
+    /// A service that expects to be asked for `shop` and answers with this health and status.
+    async fn serve(listener: tokio::net::TcpListener, health: u8, status: &'static str) {
+        let answer = move |request: Request<Incoming>| async move {
+            assert_eq!(request.uri().path(), "/grpc.health.v1.Health/Check");
+            let asked = request.into_body().collect().await?.to_bytes();
+            assert_eq!(asked, health_request("shop"));
+            let message = Bytes::from(vec![0, 0, 0, 0, 2, 8, health]);
+            let trailers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("grpc-status"),
+                http::HeaderValue::from_static(status),
+            )]);
+            let frames = [Frame::data(message), Frame::trailers(trailers)];
+            let body = StreamBody::new(iter(frames.map(Ok::<_, std::convert::Infallible>)));
+            Ok::<_, hyper::Error>(Response::new(body))
+        };
+        let (stream, _) = listener.accept().await.unwrap();
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        // It ends with an error when the client just leaves.
+        let _ = server.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+    }
+
+    async fn check_health(health: u8, status: &'static str, expected: Result<(), &str>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve(listener, health, status));
+        let found = check(target, "shop").await;
+        let expected = expected.map_err(|end| format!("service unhealthy: grpc {target}: {end}"));
+        assert_eq!(found, expected);
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_service_says_how_it_is() {
+        check_health(1, "0", Ok(())).await;
+        check_health(2, "0", Err("health status Some(2)")).await;
+        check_health(1, "12", Err("status Some(\"12\")")).await;
+    }
 
     #[test]
     fn health_messages_are_framed() {
