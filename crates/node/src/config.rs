@@ -57,13 +57,15 @@ impl Paths {
         Self { data: data_dir.to_owned(), memory: chosen }
     }
 
-    /// Makes the directory of pods, closed to everybody but root: secrets and what containers
-    /// write, set-uid programs among it, are below.
+    /// Makes the directories of pods and logs, closed to everybody but root: secrets and what
+    /// containers write, set-uid programs among it, are below.
     pub(crate) fn make(&self) -> std::io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
-        let pods = self.pods();
-        std::fs::create_dir_all(&pods)?;
-        std::fs::set_permissions(&pods, std::fs::Permissions::from_mode(0o700))
+        for dir in [self.pods(), self.logs()] {
+            std::fs::create_dir_all(&dir)?;
+            std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn pods(&self) -> PathBuf {
@@ -134,13 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn only_root_looks_into_pods() {
+    fn only_root_looks_into_pods_and_logs() {
         use std::os::unix::fs::MetadataExt;
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::new(dir.path(), Path::new("/run/sampan/abc123"));
         paths.make().unwrap();
         paths.make().unwrap();
-        assert_eq!(paths.pods().metadata().unwrap().mode() & 0o7777, 0o700);
+        for dir in [paths.pods(), paths.logs()] {
+            assert_eq!(dir.metadata().unwrap().mode() & 0o7777, 0o700);
+        }
     }
 
     #[test]
