@@ -119,5 +119,9 @@ mod tests {
     async fn a_wrong_log_option_is_named() {
         let message = "tailLines=x: not a whole number of zero or more";
         check("/containerLogs/a/b/c?tailLines=x", 400, message).await;
+        let message = "stream=Both: not All, Stdout or Stderr";
+        check("/containerLogs/a/b/c?stream=Both", 400, message).await;
+        let message = "`tailLines` and specific `stream` are mutually exclusive for now";
+        check("/containerLogs/a/b/c?stream=Stderr&tailLines=1", 400, message).await;
     }
 }

@@ -89,6 +89,10 @@ pub(crate) fn from_object(object: &Value) -> ApiResult<DeleteOptions> {
     let owned = |pointer: &str| {
         Some(text(object, pointer)).filter(|text| !text.is_empty()).map(str::to_owned)
     };
+    const UNSAFE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
+    if object[UNSAFE] == true {
+        return Err(ApiError::bad_request(format!("{UNSAFE} is not supported by this server")));
+    }
     let dry = object["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str);
     Ok(DeleteOptions {
         grace_seconds: object["gracePeriodSeconds"].as_i64(),
@@ -144,6 +148,12 @@ mod tests {
             dry_run: true,
         };
         assert_eq!(options, Ok(expected));
+    }
+
+    #[test]
+    fn what_we_cannot_do_is_refused() {
+        let asked = json!({"ignoreStoreReadErrorWithClusterBreakingPotential": true});
+        assert_eq!(from_object(&asked).unwrap_err().code(), 400);
     }
 
     #[test]

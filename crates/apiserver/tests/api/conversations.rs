@@ -331,3 +331,12 @@ async fn a_secret_may_be_written_as_text() {
     let stored = json!({"data": {"k": "aGVsbG8=", "l": "aGVsbG8="}, "stringData": null});
     server.check(&format!("PATCH {path}/s"), patch, 200, stored).await;
 }
+
+#[tokio::test]
+async fn force_is_for_apply_only() {
+    let server = Server::start().await;
+    server.config_map("a", json!({})).await;
+    let message = "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch";
+    let path = format!("PATCH {CONFIG_MAPS}/a?force=true");
+    server.check(&path, json!({"data": {}}), 422, json!({"message": message})).await;
+}

@@ -156,7 +156,7 @@ impl Log {
                 return Ok(());
             }
             let Some(entry) = Entry::parse(&line) else { continue };
-            if !entry.is_since(self.options.since) {
+            if !entry.is_since(self.options.since) || !entry.is_of(self.options.stream) {
                 continue;
             }
             if *skip > 0 {

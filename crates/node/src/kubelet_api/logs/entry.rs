@@ -28,6 +28,7 @@ impl Carry {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
     time: &'a [u8],
+    stream: &'a [u8],
     /// The last piece of a line.
     pub whole: bool,
     pub content: &'a [u8],
@@ -37,8 +38,13 @@ impl<'a> Entry<'a> {
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let mut parts = line.splitn(4, |byte| *byte == b' ');
-        let (time, _stream, tag) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { time, whole: !tag.starts_with(b"P"), content: parts.next()? })
+        let (time, stream, tag) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { time, stream, whole: !tag.starts_with(b"P"), content: parts.next()? })
+    }
+
+    /// Does it belong to the wanted stream?
+    pub(super) fn is_of(&self, stream: Option<&str>) -> bool {
+        stream.is_none_or(|stream| stream.as_bytes() == self.stream)
     }
 
     pub(super) fn is_since(&self, since: Option<Timestamp>) -> bool {
@@ -51,6 +57,12 @@ impl<'a> Entry<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_of_its_stream() {
+        let line = Entry::parse(b"2026-01-01T00:00:00Z stderr F oh\n").unwrap();
+        assert!(line.is_of(None) && line.is_of(Some("stderr")) && !line.is_of(Some("stdout")));
+    }
 
     #[test]
     fn what_is_no_cri_line_is_left_out() {

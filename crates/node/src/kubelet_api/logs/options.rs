@@ -13,6 +13,8 @@ pub(super) struct Options {
     pub tail: Option<u64>,
     pub since: Option<Timestamp>,
     pub limit_bytes: Option<u64>,
+    /// One of the two streams, by its word in CRI logs; `None` for both.
+    pub stream: Option<&'static str>,
 }
 
 impl Options {
@@ -25,6 +27,7 @@ impl Options {
                 "timestamps" => options.timestamps = flag(value),
                 "tailLines" => options.tail = Some(number(key, value)?),
                 "limitBytes" => options.limit_bytes = Some(number(key, value)?),
+                "stream" => options.stream = stream(value)?,
                 "sinceSeconds" => {
                     let seconds = i64::try_from(number(key, value)?).unwrap_or(i64::MAX);
                     let since = now.checked_sub(SignedDuration::from_secs(seconds));
@@ -40,7 +43,20 @@ impl Options {
                 _ => {}
             }
         }
+        if options.stream.is_some() && options.tail.is_some() {
+            let why = "`tailLines` and specific `stream` are mutually exclusive for now";
+            return Err(Failure::bad_request(why));
+        }
         Ok(options)
+    }
+}
+
+fn stream(value: &str) -> Result<Option<&'static str>, Failure> {
+    match value {
+        "" | "All" => Ok(None),
+        "Stdout" => Ok(Some("stdout")),
+        "Stderr" => Ok(Some("stderr")),
+        other => Err(Failure::bad_request(format!("stream={other}: not All, Stdout or Stderr"))),
     }
 }
 
