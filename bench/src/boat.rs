@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use sha2::{Digest, Sha256};
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -80,6 +81,13 @@ impl Boat {
             bail!("kubectl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Where the shims of this instance live: the path says which instance they belong to.
+    pub fn run_dir(&self) -> String {
+        let path = self.data.path().canonicalize().unwrap_or_default();
+        let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+        format!("/run/sampan/{}/", hex::encode(&digest[..3]))
     }
 
     /// A client of this instance's API.

@@ -2,15 +2,16 @@
 
 use std::fs;
 
-/// The pids of the server and of its shims: every process of Sampan's own, none of a pod's.
-pub fn own_processes(server: u32) -> Vec<u32> {
+/// The pids of a server and of the shims of its instance: every process of Sampan's own, none
+/// of a pod's. The instance is named by its run directory.
+pub fn own_processes(server: u32, run_dir: &str) -> Vec<u32> {
     let mut own = vec![server];
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
-        if line.split(|byte| *byte == 0).nth(1) == Some(b"shim") {
+        let name = process.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        let line = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        let words: Vec<&str> = line.split('\0').collect();
+        if words.get(1) == Some(&"shim") && words.get(2).is_some_and(|w| w.starts_with(run_dir)) {
             own.push(pid);
         }
     }

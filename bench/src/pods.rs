@@ -65,10 +65,10 @@ pub fn idle_and_apply(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
 
 fn at_rest(boat: &Boat, with: &str, table: &mut Table) {
     std::thread::sleep(SETTLE);
-    let own = memory::own_processes(boat.pid());
+    let own = memory::own_processes(boat.pid(), &boat.run_dir());
     let before = memory::cpu_ticks(&own);
     std::thread::sleep(REST);
-    let used = memory::cpu_ticks(&own) - before;
+    let used = memory::cpu_ticks(&own).saturating_sub(before);
     let percent = used as f64 / REST.as_secs_f64();
     let megabytes = memory::pss_kb(&own) as f64 / 1024.0;
     table.alone(

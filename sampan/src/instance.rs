@@ -3,9 +3,9 @@
 //! Its id goes into the names of cgroups, links, nft tables and run files, so that several
 //! servers can live on one machine and each can clean up after itself.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -52,7 +52,8 @@ impl Instance {
     /// The instance of `data_dir`, which is made when it is not there.
     pub fn create(data_dir: &Path) -> anyhow::Result<Self> {
         let attempt = || format!("create the data directory {}", data_dir.display());
-        fs::create_dir_all(data_dir).with_context(attempt)?;
+        // It holds every Secret, and images with set-uid files: for root alone.
+        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).with_context(attempt)?;
         let data_dir = data_dir.canonicalize().with_context(attempt)?;
         let digest = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
         Ok(Self { data_dir, id: hex::encode(&digest[..3]) })
@@ -232,5 +233,14 @@ mod tests {
         );
         assert_ne!(id(one.path()), id(other.path()));
         assert_eq!(id(one.path()).len(), 6);
+    }
+
+    #[test]
+    fn a_new_data_directory_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let instance = Instance::create(&parent.path().join("data")).unwrap();
+        let mode = fs::metadata(instance.data_dir()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 }

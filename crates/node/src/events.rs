@@ -183,7 +183,8 @@ impl Writer {
         let about = note.about.name.as_deref().unwrap_or_default();
         Event {
             metadata: ObjectMeta {
-                name: Some(format!("{about}.{:016x}", rand::random::<u64>())),
+                // As client-go names them: the object and the time, so that they sort by age.
+                name: Some(format!("{about}.{:x}", Timestamp::now().as_nanosecond())),
                 namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
             },
