@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use serde_json::Value;
 
 use super::manifests::Manifest;
 
@@ -13,6 +14,9 @@ pub struct Workload {
     pub kind: WorkloadKind,
     pub namespace: String,
     pub name: String,
+    /// Every container has a readiness probe, so that ready means that it answers. Without one
+    /// a container counts as ready the moment it runs, even if it crashes at once.
+    pub probed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,10 @@ impl Workload {
             kind,
             namespace: manifest.namespace().unwrap_or("default").to_owned(),
             name: manifest.name().to_owned(),
+            probed: is_probed(match kind {
+                WorkloadKind::Deployment => &manifest.object["spec"]["template"]["spec"],
+                WorkloadKind::Pod => &manifest.object["spec"],
+            }),
         })
     }
 
@@ -59,6 +67,11 @@ impl Workload {
             }
         }
     }
+}
+
+fn is_probed(pod_spec: &Value) -> bool {
+    let mut containers = pod_spec["containers"].as_array().into_iter().flatten();
+    containers.all(|container| container["readinessProbe"].is_object())
 }
 
 /// Ready when the rollout is over: only pods of the template of now, all available. The
@@ -100,7 +113,7 @@ fn pod_stage(pod: &Pod) -> Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn check(status: Value, ready_pods: usize, expected: Stage) {
         let deployment = json!({"metadata": {"generation": 2}, "spec": {"replicas": 2,
@@ -128,5 +141,13 @@ mod tests {
         let status = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2,
             "availableReplicas": 2});
         check(status, 1, Stage::Starting { ready: 1, wanted: 2 });
+    }
+
+    #[test]
+    fn a_workload_is_probed_when_each_container_is() {
+        let probe = json!({"httpGet": {"path": "/", "port": 80}});
+        let with = json!({"name": "a", "readinessProbe": probe});
+        assert!(is_probed(&json!({"containers": [with]})));
+        assert!(!is_probed(&json!({"containers": [with, {"name": "b"}]})));
     }
 }
