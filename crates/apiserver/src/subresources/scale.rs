@@ -13,7 +13,7 @@ use crate::request::Call;
 use crate::table::workload::{self, selector};
 use crate::verbs::create::Managed;
 use crate::verbs::mutate::{Part, mutate};
-use crate::verbs::patch::Patch;
+use crate::verbs::patch::{Patch, refuse_force};
 use crate::{body, respond, table};
 
 fn gvk() -> Gvk {
@@ -48,6 +48,7 @@ pub(super) async fn update(call: &Call, request: Request<Body>) -> ApiResult<Res
 pub(super) async fn patch(call: &Call, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let patch = Patch::read(&raw)?;
+    refuse_force(call)?;
     write(call, |scale| {
         let patched = patch.apply(&gvk(), scale)?;
         body::checked_value(call, &patched, &gvk())

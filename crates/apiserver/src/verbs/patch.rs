@@ -39,14 +39,19 @@ pub(crate) async fn change(call: &Call, part: Part, request: Request<Body>) -> A
     if raw.media == "application/apply-patch+yaml" {
         return apply(call, part, &raw).await;
     }
-    if call.query.optional_flag("force")?.is_some() {
-        let why = "may not be specified for non-apply patch";
-        let kind = ErrorKind::Forbidden;
-        return Err(options_invalid("PatchOptions", "force", kind, Value::Null, why));
-    }
+    refuse_force(call)?;
     let patch = Patch::read(&raw)?;
     let written = mutate(call, part, Managed::Update, |old| patched(call, &patch, old)).await?;
     respond::written(call, StatusCode::OK, written)
+}
+
+/// `force` takes fields from other managers, which only apply knows.
+pub(crate) fn refuse_force(call: &Call) -> ApiResult<()> {
+    if call.query.optional_flag("force")?.is_none() {
+        return Ok(());
+    }
+    let why = "may not be specified for non-apply patch";
+    Err(options_invalid("PatchOptions", "force", ErrorKind::Forbidden, Value::Null, why))
 }
 
 /// A patch that is applied to what is there.

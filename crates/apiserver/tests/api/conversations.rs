@@ -159,6 +159,10 @@ async fn the_size_is_a_scale() {
     let server = Server::start().await;
     server.check(&format!("POST {DEPLOYMENTS}"), deployment("d"), 201, json!({})).await;
     let path = format!("{DEPLOYMENTS}/d/scale");
+    let forced = format!("PATCH {path}?force=true");
+    server
+        .check(&forced, json!({"spec": {"replicas": 9}}), 422, json!({"reason": "Invalid"}))
+        .await;
     let scale = json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "spec": {"replicas": 1},
         "status": {"replicas": 0, "selector": "app=d"}});
     let mut read = server.check(&format!("GET {path}"), json!(null), 200, scale).await;
