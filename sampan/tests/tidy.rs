@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// Each crate with those of ours it may use. Arrows point down only; the L3 crates
 /// (apiserver, controllers, node) never use each other: they meet through the API.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("api", &[]),
     ("kit", &[]),
     ("store", &[]),
+    ("etcd", &["store"]),
     ("image", &[]),
     ("container", &[]),
     ("net", &[]),
@@ -23,6 +24,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "api",
             "kit",
             "store",
+            "etcd",
             "image",
             "container",
             "net",
@@ -36,7 +38,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
 /// The crates that may hold `unsafe`, each use with a SAFETY note.
 const MAY_BE_UNSAFE: [&str; 2] = ["container", "net"];
 /// The engines, which know no Kubernetes word.
-const ENGINES: [&str; 5] = ["store", "image", "container", "net", "gateway"];
+const ENGINES: [&str; 6] = ["store", "etcd", "image", "container", "net", "gateway"];
 /// Words that would tell that an engine has learned Kubernetes.
 const KUBERNETES_WORDS: [&str; 6] =
     ["kubernetes", "kubectl", "ReplicaSet", "ConfigMap", "EndpointSlice", "k8s_openapi"];

@@ -1,0 +1,1 @@
+//! The Cluster service: one member, which is all there is.

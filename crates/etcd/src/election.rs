@@ -1,0 +1,1 @@
+//! The Election service: a leader by name, as long as its lease.

@@ -1,0 +1,34 @@
+//! The etcd v3 gRPC API over a store, and a store over a real etcd.
+//!
+//! A client of etcd finds here what it knows: the same services, revisions, error codes and texts.
+//! What it deliberately does not do: speak to other members, or the old v2 API. One member that
+//! never loses a write is the whole cluster.
+//!
+//! - [`Server`], [`Config`]: serve gRPC and plain HTTP on a port or a unix socket
+//! - [`server_tls`]: certificates for it, from PEM files
+//! - [`remote`]: the other way round, a [`store::Store`] kept in an external etcd
+//! - [`pb`]: the messages, servers and clients made of `proto/`
+//! - `kv`, `watch`, `lease`, `lock`, `election`, `auth`, `maintenance`, `cluster`: one service each
+//! - `http`: metrics, health and version for plain HTTP; `services`: which path is whose
+//! - `member`: who we say we are, shared by the services; `error`: etcd's errors, word by word
+
+mod auth;
+mod cluster;
+mod election;
+mod error;
+mod http;
+mod kv;
+mod lease;
+mod lock;
+mod maintenance;
+mod member;
+pub mod pb;
+pub mod remote;
+mod server;
+mod services;
+mod tls;
+mod watch;
+
+pub use member::StartError;
+pub use server::{Config, Server};
+pub use tls::{TlsError, server_tls};

@@ -1,0 +1,1 @@
+//! The Lock service: locks by name, held as long as a lease.

@@ -1,0 +1,1 @@
+//! The Maintenance service: status, alarms, hashes, snapshots.

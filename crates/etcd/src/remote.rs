@@ -1,0 +1,1 @@
+//! A [`store::Store`] that is kept in an external etcd.

@@ -1,0 +1,1 @@
+//! The Watch service: many watches on one stream.
