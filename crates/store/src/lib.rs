@@ -10,12 +10,17 @@
 //! - [`Store`]: open, get, range, commit, watch, compact, close
 //! - [`Txn`], [`Compare`], [`Op`]: what a write is made of
 //! - [`Watcher`], [`Batch`], [`Event`]: what changed, in order
+//! - [`Export`], [`import()`]: all of it at one revision, out of a running store and into a new one
+//! - [`Mirror`]: a store that is a view of another one
 //! - `space`: the key space and its history; `writer`: the one thread that commits, in groups
 //! - `log`: segments, frames and snapshots; `log_store`: where their bytes live
 
+mod export;
+mod import;
 mod key_value;
 mod log;
 mod log_store;
+mod mirror;
 mod options;
 mod range;
 mod shared;
@@ -26,8 +31,11 @@ mod txn;
 mod watch;
 mod writer;
 
+pub use export::{Export, ExportError};
+pub use import::{ImportError, import};
 pub use key_value::{KeyValue, Revision};
 pub use log::OpenError;
+pub use mirror::{Answer, Mirror, Request};
 pub use options::Options;
 pub use range::Range;
 pub use space::{Batch, Event, EventKind, RangeReply, ReadError};

@@ -10,7 +10,7 @@ mod entry;
 mod frame;
 mod open;
 mod segment;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use std::collections::VecDeque;
 use std::io;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
-use crate::space::{Batch, Space};
+use crate::space::{Batch, Pin, Space};
 use crate::{Options, Range, Revision};
 
 /// The key space, and who wants to hear of changes. Locks are taken in the order of the fields.
@@ -45,6 +45,13 @@ impl Shared {
         self.watched().forget(&given_up);
     }
 
+    /// Begins anew with another key space. Watchers of the old one end.
+    pub fn replace(&self, new: Space) {
+        let mut space = self.write();
+        space.replace(new);
+        self.watched().lag();
+    }
+
     /// Forgets the history below a revision.
     pub fn compact(&self, revision: Revision) {
         let mut space = self.write();
@@ -53,9 +60,9 @@ impl Shared {
     }
 
     /// Lets go of the state that a snapshot was taken of.
-    pub fn unpin(&self) {
+    pub fn unpin(&self, pin: Pin) {
         let mut space = self.write();
-        let given_up = space.unpin();
+        let given_up = space.unpin(pin);
         self.watched().forget(&given_up);
     }
 }
@@ -76,6 +83,9 @@ pub(crate) struct Touched {
     /// The newest revision that touched the range and is no longer kept, or an older bound for it.
     pub forgotten: Revision,
 }
+
+/// What a watcher is told that can never catch up.
+pub(crate) const LAGGED: Revision = Revision(u64::MAX);
 
 impl Watched {
     /// The signal of a range, or `None` when the store is closed. Of a range that was not watched
@@ -104,6 +114,13 @@ impl Watched {
     pub fn close(&mut self) {
         self.closed = true;
         self.ranges.clear();
+    }
+
+    /// Ends every watcher with the error that it fell behind.
+    fn lag(&mut self) {
+        for (_, signal) in self.ranges.drain() {
+            signal.send_modify(|touched| *touched = Touched { last: LAGGED, forgotten: LAGGED });
+        }
     }
 
     fn signal(&mut self, batches: &[Batch]) {

@@ -5,12 +5,15 @@
 //! old revision. Neither copies bytes; both are pruned together.
 
 mod history;
+mod pins;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 pub use history::{Batch, Event, EventKind};
 use history::{History, Past};
+pub(crate) use pins::Pin;
+use pins::Pins;
 
 use crate::{KeyValue, Options, Range, Revision};
 
@@ -72,8 +75,10 @@ pub(crate) struct Space {
     head: Revision,
     /// Reads below this and watches from here or below are refused.
     compacted: Revision,
-    /// A snapshot is being read at this revision: nothing it needs may be pruned.
-    pin: Option<Revision>,
+    /// Up to here it is only known what the changes came to, as another store went on unseen.
+    unseen: Revision,
+    /// Revisions that are being read page by page: nothing they need may be pruned.
+    pins: Pins,
 }
 
 impl Space {
@@ -84,8 +89,14 @@ impl Space {
     /// The key space a snapshot holds. What was before it is gone.
     pub fn restored(current: BTreeMap<Bytes, KeyValue>, head: Revision) -> Space {
         let compacted = if head == Revision::FIRST { Revision::NONE } else { head };
-        let past = BTreeMap::new();
-        Space { current, past, history: History::default(), head, compacted, pin: None }
+        let (past, history, pins) = (BTreeMap::new(), History::default(), Pins::default());
+        Space { current, past, history, head, compacted, unseen: Revision::NONE, pins }
+    }
+
+    /// Begins anew as another one; what was pinned is not any more.
+    pub fn replace(&mut self, mut new: Space) {
+        new.pins = std::mem::take(&mut self.pins).emptied();
+        *self = new;
     }
 
     pub fn head(&self) -> Revision {
@@ -93,7 +104,7 @@ impl Space {
     }
 
     pub fn compacted(&self) -> Revision {
-        self.compacted
+        self.compacted.max(self.unseen)
     }
 
     pub fn get(&self, key: &[u8]) -> Option<&KeyValue> {
@@ -119,8 +130,8 @@ impl Space {
                 Ok(RangeReply::collect(self.entries(range), limit, self.head))
             }
             Some(at) if at > self.head => Err(ReadError::Future { head: self.head }),
-            Some(at) if at < self.compacted => {
-                Err(ReadError::Compacted { compacted: self.compacted })
+            Some(at) if at < self.compacted() => {
+                Err(ReadError::Compacted { compacted: self.compacted() })
             }
             Some(at) if at == self.head => self.range(range, None, limit),
             Some(at) => Ok(RangeReply::collect(self.entries_at(range, at), limit, self.head)),
@@ -150,9 +161,9 @@ impl Space {
         })
     }
 
-    /// Takes in the next revision, which is durable.
+    /// Takes in a later revision, which is durable.
     pub fn apply(&mut self, batch: Batch) {
-        assert_eq!(batch.revision, self.head.next(), "revisions are applied in order");
+        assert!(batch.revision > self.head, "revisions are applied in order");
         self.head = batch.revision;
         for event in &batch.events {
             if let Some(prev) = &event.prev {
@@ -167,6 +178,17 @@ impl Space {
         self.history.push(batch);
     }
 
+    /// Nothing happened here up to a revision.
+    pub fn advance(&mut self, head: Revision) {
+        self.head = self.head.max(head);
+    }
+
+    /// What happened up to the head was not all seen: it can neither be read nor watched from.
+    /// Watchers that are there go on.
+    pub fn mark_unseen(&mut self) {
+        self.unseen = self.head;
+    }
+
     /// Compacts what is beyond the bounds of the options; returns the batches given up.
     pub fn trim(&mut self, options: &Options) -> Vec<Batch> {
         self.history.beyond(options).map(|revision| self.compact(revision)).unwrap_or_default()
@@ -176,7 +198,9 @@ impl Space {
     /// given up.
     pub fn compact(&mut self, revision: Revision) -> Vec<Batch> {
         self.compacted = self.compacted.max(revision.min(self.head));
-        let floor = self.pin.map_or(self.compacted, |pin| pin.min(self.compacted));
+        self.history.mark_compacted(self.compacted);
+        self.pins.bound(&self.history);
+        let floor = self.pins.floor(self.compacted);
         let mut given_up = Vec::new();
         while let Some(batch) = self.history.pop_through(floor) {
             for prev in batch.events.iter().filter_map(|event| event.prev.as_ref()) {
@@ -197,16 +221,29 @@ impl Space {
     }
 
     /// Holds the state at the compacted revision until [`Space::unpin`].
-    pub fn pin(&mut self) -> Revision {
-        let at = self.compacted.max(Revision::FIRST);
-        self.pin = Some(at);
-        at
+    pub fn pin(&mut self) -> Pin {
+        self.pins.add(self.compacted.max(Revision::FIRST))
+    }
+
+    /// Holds the state at the head until [`Space::unpin`], or until that costs too much.
+    pub fn pin_head(&mut self) -> Pin {
+        self.pins.add_weak(self.head)
+    }
+
+    /// Whether the state is still held.
+    pub fn is_pinned(&self, pin: Pin) -> bool {
+        self.pins.holds(pin)
     }
 
     /// Lets the pinned state go; returns the batches given up.
-    pub fn unpin(&mut self) -> Vec<Batch> {
-        self.pin = None;
+    pub fn unpin(&mut self, pin: Pin) -> Vec<Batch> {
+        self.pins.remove(pin);
         self.compact(self.compacted)
+    }
+
+    #[cfg(test)]
+    pub fn set_held_bytes_max(&mut self, bytes: usize) {
+        self.pins.set_held_bytes_max(bytes);
     }
 
     /// The kept batches from `revision` on.
@@ -284,11 +321,11 @@ mod tests {
         space.compact(Revision(2));
         let pin = space.pin();
         space.compact(Revision(6));
-        let page = space.page_at_pin(&Range::all(), pin, 10);
+        let page = space.page_at_pin(&Range::all(), pin.revision(), 10);
         assert_eq!(page.len(), 2);
         assert_eq!(page[0].value, "1");
         check(&space, 5, "Compacted { compacted: Revision(6) }");
-        space.unpin();
+        space.unpin(pin);
         assert!(space.past.is_empty());
         assert_eq!(space.batches_from(Revision(0)).count(), 0);
     }

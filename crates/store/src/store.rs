@@ -7,11 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::log::Log;
 use crate::log_store::{Directory, LogStore, Memory};
+use crate::mirror::{self, Mirror};
 use crate::shared::Shared;
 use crate::watch::Watcher;
 use crate::writer::{self, Job};
 use crate::{
-    CompactError, KeyValue, OpenError, Options, Range, RangeReply, ReadError, Revision,
+    CompactError, Export, KeyValue, OpenError, Options, Range, RangeReply, ReadError, Revision,
     TXN_BYTES_MAX, Txn, TxnReply, WatchError, WriteError,
 };
 
@@ -21,7 +22,7 @@ use crate::{
 /// for the disk. The store ends with [`Store::close`], or some time after its last handle.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -44,6 +45,13 @@ impl Store {
     pub fn in_memory() -> Store {
         Store::open_on(Arc::new(Memory::default()), Options::default())
             .expect("memory has nothing that could be refused")
+    }
+
+    /// A view of another store, and the side that feeds it. It shows nothing before the first
+    /// [`Mirror::reset`], and is closed when the mirror goes.
+    pub fn mirrored(options: Options) -> (Store, Mirror) {
+        let (shared, jobs, mirror) = mirror::pair(options);
+        (Store { shared, jobs }, mirror)
     }
 
     pub(crate) fn open_on(store: Arc<dyn LogStore>, options: Options) -> Result<Store, OpenError> {
@@ -124,6 +132,11 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job::Compact(revision, reply)).await.map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// All of the store as it is now, to be read page by page while the store goes on.
+    pub fn export(&self) -> Export {
+        Export::start(&self.shared)
     }
 
     /// Closes the store for all handles: writes already asked for are finished, watchers end, and

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::coop;
 
-use crate::shared::{Shared, Touched};
+use crate::shared::{LAGGED, Shared, Touched};
 use crate::{Batch, Range, Revision};
 
 /// Batches looked at under one lock while a watcher catches up.
@@ -102,18 +102,28 @@ impl Watcher {
         if self.cursor <= touched.forgotten {
             return Err(WatchError::Lagged);
         }
+        let mut looked_at = 0;
         for batch in space.batches_from(self.cursor).take(BATCHES_PER_STEP_MAX) {
+            looked_at += 1;
             self.cursor = batch.revision.next();
             if let Some(found) = batch.within(&self.range) {
                 return Ok(Step::Found(found));
             }
         }
-        Ok(if self.cursor > space.head() { Step::Idle } else { Step::More })
+        if looked_at == BATCHES_PER_STEP_MAX {
+            return Ok(Step::More);
+        }
+        // The head of a mirror can be ahead of its last batch.
+        self.cursor = self.cursor.max(space.head().next());
+        Ok(Step::Idle)
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.shared.watched().release(&self.range);
+        // The signal of one that fell behind is not among the others any more.
+        if self.signal.borrow().last != LAGGED {
+            self.shared.watched().release(&self.range);
+        }
     }
 }

@@ -48,6 +48,15 @@ pub enum WriteError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// The store that this one mirrors did not answer: the write may have been applied, or be yet.
+    #[error("the store behind this one did not answer; whether the write was applied is unknown")]
+    Unavailable,
+    /// Another process writes the store that this one mirrors; this one may not any more.
+    #[error("another process has taken over the store")]
+    Deposed,
+    /// A mirror of another store does not have leases or records.
+    #[error("the store mirrors another one, and has no leases or records of its own")]
+    Unsupported,
 }
 
 /// Why history was not compacted.
@@ -70,8 +79,8 @@ pub enum CompactError {
     Write(#[source] WriteError),
 }
 
-type Answer<T, E> = oneshot::Sender<Result<T, E>>;
-type Closer = oneshot::Sender<()>;
+pub(crate) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
+pub(crate) type Closer = oneshot::Sender<()>;
 
 pub(crate) enum Job {
     Commit(Txn, Answer<TxnReply, WriteError>),

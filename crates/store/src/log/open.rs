@@ -143,8 +143,8 @@ impl<'a> Opening<'a> {
             LoadError::Format(format) => OpenError::Format { path, format },
             LoadError::Damaged { offset, reason } => OpenError::Damaged { path, offset, reason },
         })?;
-        self.snapshot_bytes = loaded.1;
-        self.space = Space::restored(loaded.0, newest);
+        self.snapshot_bytes = loaded.bytes;
+        self.space = Space::restored(loaded.entries, newest);
         Ok(())
     }
 

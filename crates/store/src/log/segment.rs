@@ -49,6 +49,11 @@ pub(super) fn header(magic: &[u8; 8], revision: Revision) -> [u8; HEADER_BYTES] 
     header
 }
 
+/// The revision that a header names, good or not.
+pub(super) fn revision_of(header: &[u8; HEADER_BYTES]) -> Revision {
+    Revision(u64::from_le_bytes(std::array::from_fn(|i| header[12 + i])))
+}
+
 /// What a header says, or does not.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Header {

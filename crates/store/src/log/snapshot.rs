@@ -33,6 +33,11 @@ pub(super) fn parse_name(name: &str) -> Option<Revision> {
     (self::name(revision) == name).then_some(revision)
 }
 
+/// Whether this is the name of a snapshot, finished or not.
+pub(crate) fn is_name(name: &str) -> bool {
+    parse_name(name.strip_suffix(UNFINISHED_SUFFIX).unwrap_or(name)).is_some()
+}
+
 /// Writes a snapshot; dropped before [`SnapshotWriter::finish`] it leaves nothing.
 pub(crate) struct SnapshotWriter {
     store: Arc<dyn LogStore>,
@@ -98,12 +103,28 @@ impl Drop for SnapshotWriter {
     }
 }
 
+/// Appends how a snapshot begins. It goes on with [`encode_keys`] and ends with [`encode_end`].
+pub(crate) fn encode_head(out: &mut Vec<u8>, revision: Revision) {
+    out.extend_from_slice(&segment::header(MAGIC, revision));
+}
+
+/// Appends a frame of keys, which must come in order. There must be some.
+pub(crate) fn encode_keys(out: &mut Vec<u8>, entries: &[KeyValue]) {
+    frame::write(out, |out| entries.iter().for_each(|kv| entry::encode_key_value(out, kv)));
+}
+
+/// Appends the frame that says that nothing is missing.
+pub(crate) fn encode_end(out: &mut Vec<u8>) {
+    frame::write(out, |_| {});
+}
+
 fn unfinished(revision: Revision) -> String {
     format!("{}{UNFINISHED_SUFFIX}", name(revision))
 }
 
 /// Why a snapshot could not be read.
-pub(super) enum LoadError {
+#[derive(Debug)]
+pub(crate) enum LoadError {
     Io(io::Error),
     Format(u32),
     Damaged { offset: u64, reason: &'static str },
@@ -115,15 +136,27 @@ impl From<io::Error> for LoadError {
     }
 }
 
-/// The keys of a snapshot, and its size.
-pub(super) fn load(
-    store: &dyn LogStore,
-    revision: Revision,
-) -> Result<(BTreeMap<Bytes, KeyValue>, u64), LoadError> {
-    let name = name(revision);
-    let mut file = Reader { from: BufReader::new(store.read(&name)?), offset: 0 };
+/// What a snapshot holds.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub revision: Revision,
+    pub entries: BTreeMap<Bytes, KeyValue>,
+    /// The size of the snapshot.
+    pub bytes: u64,
+}
+
+/// The snapshot of a revision.
+pub(super) fn load(store: &dyn LogStore, revision: Revision) -> Result<Loaded, LoadError> {
+    read(BufReader::new(store.read(&name(revision))?), Some(revision))
+}
+
+/// Reads a snapshot, of the revision that it says itself if none is `expected`. Nothing behind its
+/// end is read.
+pub(crate) fn read(from: impl Read, expected: Option<Revision>) -> Result<Loaded, LoadError> {
+    let mut file = Reader { from, offset: 0 };
     let mut header = [0; segment::HEADER_BYTES];
     file.fill(&mut header)?;
+    let revision = expected.unwrap_or_else(|| segment::revision_of(&header));
     match segment::check_header(&header, MAGIC, revision) {
         Header::Good => {}
         Header::Format(format) => return Err(LoadError::Format(format)),
@@ -135,7 +168,7 @@ pub(super) fn load(
         let offset = file.offset;
         let payload = file.frame()?;
         if payload.is_empty() {
-            return Ok((entries, file.offset));
+            return Ok(Loaded { revision, entries, bytes: file.offset });
         }
         let keys = entry::decode_key_values(&payload);
         let keys = keys.ok_or_else(|| damaged(offset, "a frame holds something unknown"))?;

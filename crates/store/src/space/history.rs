@@ -50,17 +50,34 @@ impl Batch {
     }
 }
 
-/// The batches since the last compaction: a ring without gaps, oldest first.
+/// What a kept revision costs beside its keys and values, roughly.
+const REVISION_OVERHEAD_BYTES: usize = 512;
+
+/// The batches since the last compaction, oldest first. Their revisions grow; in a mirror of
+/// another store they have gaps.
 #[derive(Default)]
 pub(crate) struct History {
     ring: VecDeque<Batch>,
     bytes: usize,
+    /// Those at the front that are compacted, and here only because somebody still reads them.
+    compacted: usize,
+    compacted_bytes: usize,
 }
 
 impl History {
     pub fn push(&mut self, batch: Batch) {
         self.bytes += batch.bytes();
         self.ring.push_back(batch);
+    }
+
+    /// Everything up to `revision` was compacted.
+    pub fn mark_compacted(&mut self, revision: Revision) {
+        while let Some(batch) = self.ring.get(self.compacted)
+            && batch.revision <= revision
+        {
+            self.compacted += 1;
+            self.compacted_bytes += batch.bytes();
+        }
     }
 
     /// Takes the oldest batch if its revision is not above `floor`.
@@ -70,28 +87,37 @@ impl History {
         }
         let batch = self.ring.pop_front()?;
         self.bytes -= batch.bytes();
+        if let Some(left) = self.compacted.checked_sub(1) {
+            self.compacted = left;
+            self.compacted_bytes -= batch.bytes();
+        }
         Some(batch)
     }
 
     /// The newest revision that must go for the rest to be within bounds.
     pub fn beyond(&self, options: &Options) -> Option<Revision> {
         let mut excess = self.ring.len().saturating_sub(options.history_revisions_max);
-        let mut bytes = self.bytes;
-        for (index, batch) in self.ring.iter().enumerate() {
+        excess = excess.max(self.compacted);
+        let mut bytes = self.bytes - self.compacted_bytes;
+        for (index, batch) in self.ring.iter().enumerate().skip(self.compacted) {
             if index >= excess && bytes <= options.history_bytes_max {
                 break;
             }
             bytes -= batch.bytes();
             excess = excess.max(index + 1);
         }
-        excess.checked_sub(1).map(|last| self.ring[last].revision)
+        let last = excess.checked_sub(1).filter(|_| excess > self.compacted)?;
+        Some(self.ring[last].revision)
     }
 
     pub fn from(&self, revision: Revision) -> impl Iterator<Item = &Batch> {
-        let oldest = self.ring.front().map_or(Revision::NONE, |batch| batch.revision);
-        let skipped = revision.0.saturating_sub(oldest.0);
-        let skipped = usize::try_from(skipped).map_or(self.ring.len(), |n| n.min(self.ring.len()));
+        let skipped = self.ring.partition_point(|batch| batch.revision < revision);
         self.ring.range(skipped..)
+    }
+
+    /// The memory it takes, roughly; the versions that its batches superseded are as much again.
+    pub fn cost(&self) -> usize {
+        self.bytes + self.ring.len() * REVISION_OVERHEAD_BYTES
     }
 }
 

@@ -12,6 +12,7 @@ use super::Job;
 use crate::log::{Log, SnapshotWriter};
 use crate::log_store::LogStore;
 use crate::shared::Shared;
+use crate::space::Pin;
 use crate::{Range, Revision};
 
 /// Keys copied under one lock of the key space.
@@ -27,7 +28,7 @@ pub(super) struct Snapshotting {
     shared: Arc<Shared>,
     /// How the result gets to the writer; weak, as the writer ends with the last sender.
     jobs: mpsc::WeakSender<Job>,
-    running: Option<JoinHandle<()>>,
+    running: Option<(JoinHandle<()>, Pin)>,
     failed: Option<Instant>,
     stop: Arc<AtomicBool>,
 }
@@ -43,7 +44,8 @@ impl Snapshotting {
         if self.running.is_some() || failed_lately {
             return;
         }
-        let revision = self.shared.write().pin();
+        let pin = self.shared.write().pin();
+        let revision = pin.revision();
         let (shared, store) = (self.shared.clone(), store.clone());
         let (stop, jobs) = (self.stop.clone(), self.jobs.clone());
         let spawned = thread::Builder::new().name("store-snapshot".into()).spawn(move || {
@@ -54,22 +56,23 @@ impl Snapshotting {
             }
         });
         match spawned {
-            Ok(running) => self.running = Some(running),
-            Err(error) => self.give_up(&error),
+            Ok(running) => self.running = Some((running, pin)),
+            Err(error) => {
+                self.shared.unpin(pin);
+                self.give_up(&error);
+            }
         }
     }
 
     /// Frees what a snapshot replaced.
     pub fn ended(&mut self, log: &mut Log, outcome: Outcome) {
-        if let Some(running) = self.running.take() {
+        if let Some((running, pin)) = self.running.take() {
             join(running);
+            self.shared.unpin(pin);
         }
         let taken = outcome.and_then(|(revision, bytes)| log.snapshot_taken(revision, bytes));
         match taken {
-            Ok(()) => {
-                self.failed = None;
-                self.shared.unpin();
-            }
+            Ok(()) => self.failed = None,
             Err(error) => self.give_up(&error),
         }
     }
@@ -77,13 +80,12 @@ impl Snapshotting {
     fn give_up(&mut self, error: &io::Error) {
         tracing::warn!(%error, "a snapshot failed; the log is kept, and it is tried again later");
         self.failed = Some(Instant::now());
-        self.shared.unpin();
     }
 
     /// Ends a running snapshot and waits for it.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(running) = self.running {
+        if let Some((running, _)) = self.running {
             join(running);
         }
     }

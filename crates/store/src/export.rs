@@ -1,0 +1,104 @@
+//! All of a store at one revision, read page by page while the store goes on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::log::snapshot;
+use crate::shared::Shared;
+use crate::space::Pin;
+use crate::{KeyValue, Range, Revision};
+
+/// Keys copied under one lock of the key space.
+const KEYS_PER_PAGE_MAX: usize = 1_000;
+
+/// Why an export could not be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    /// What changed meanwhile took too much memory to hold on to the old state any longer.
+    #[error("reading took so long that the store could not hold revision {revision} any longer")]
+    TooSlow {
+        /// The revision of the export.
+        revision: Revision,
+    },
+}
+
+/// The state of a store at the revision at which the export began. It is held until this is
+/// dropped, or until writes have made that too expensive.
+pub struct Export {
+    shared: Arc<Shared>,
+    pin: Pin,
+    /// What was not yet read.
+    rest: Range,
+    stream: Stream,
+}
+
+/// How far the stream of chunks has come.
+#[derive(Clone, Copy)]
+enum Stream {
+    Head,
+    Keys,
+    Ended,
+}
+
+impl Export {
+    pub(crate) fn start(shared: &Arc<Shared>) -> Export {
+        let pin = shared.write().pin_head();
+        Export { shared: shared.clone(), pin, rest: Range::all(), stream: Stream::Head }
+    }
+
+    /// The revision whose state this is.
+    pub fn revision(&self) -> Revision {
+        self.pin.revision()
+    }
+
+    /// The next keys, in order; `None` after the last.
+    ///
+    /// # Errors
+    /// When reading took so long that the state was given up.
+    pub fn next_page(&mut self) -> Result<Option<Vec<KeyValue>>, ExportError> {
+        let revision = self.pin.revision();
+        let space = self.shared.read();
+        if !space.is_pinned(self.pin) {
+            return Err(ExportError::TooSlow { revision });
+        }
+        let page = space.page_at_pin(&self.rest, revision, KEYS_PER_PAGE_MAX);
+        drop(space);
+        let Some(last) = page.last() else { return Ok(None) };
+        self.rest = self.rest.clone().after(&last.key);
+        Ok(Some(page))
+    }
+
+    /// The next piece of a stream that [`crate::import`] reads: what [`Export::next_page`] has not
+    /// handed out yet, with checksums; `None` after the last piece.
+    ///
+    /// # Errors
+    /// When reading took so long that the state was given up. The pieces before it are of no use.
+    pub fn next_chunk(&mut self) -> Result<Option<Bytes>, ExportError> {
+        let mut chunk = Vec::new();
+        match self.stream {
+            Stream::Head => {
+                snapshot::encode_head(&mut chunk, self.revision());
+                self.stream = Stream::Keys;
+            }
+            Stream::Keys => match self.next_page()? {
+                Some(page) => snapshot::encode_keys(&mut chunk, &page),
+                None => {
+                    snapshot::encode_end(&mut chunk);
+                    self.stream = Stream::Ended;
+                }
+            },
+            Stream::Ended => return Ok(None),
+        }
+        Ok(Some(chunk.into()))
+    }
+}
+
+impl Drop for Export {
+    fn drop(&mut self) {
+        self.shared.unpin(self.pin);
+    }
+}
+
+#[cfg(test)]
+mod tests;
