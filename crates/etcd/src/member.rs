@@ -16,6 +16,9 @@ pub enum StartError {
     /// Who we are could not be written down.
     #[error("keep the ids of the member in the store")]
     Ids(#[source] store::WriteError),
+    /// The record of users and roles is damaged.
+    #[error("read the users and roles in the store")]
+    Auth(#[source] prost::DecodeError),
 }
 
 /// The one member of the cluster, and what its services share.
@@ -46,6 +49,8 @@ impl Member {
     pub(crate) async fn start(config: Config) -> Result<Member, StartError> {
         let member_id = id_of(&config.name);
         Ok(Member {
+            auth: Auth::open(config.store.clone(), config.client_cert_auth)
+                .map_err(StartError::Auth)?,
             store: config.store,
             cluster_id: id_of("cluster"),
             member_id,
@@ -54,7 +59,6 @@ impl Member {
             client_urls: config.client_urls,
             quota_bytes: config.quota_bytes,
             client_cert_auth: config.client_cert_auth,
-            auth: Auth::default(),
             closing: CancellationToken::new(),
         })
     }

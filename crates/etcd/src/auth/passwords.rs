@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task;
 
 use super::AuthError;
+use crate::error;
 
 /// What etcd uses unless told otherwise: about 60 ms for one hash.
 const BCRYPT_COST: u32 = 10;
@@ -65,7 +66,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, AuthError> {
-        let _place = self.waiting.try_acquire().map_err(|_| AuthError::TooManyRequests)?;
+        let _place = self.waiting.try_acquire().map_err(|_| error::TOO_MANY_REQUESTS)?;
         let turn = self.running.clone().acquire_owned().await;
         let turn = turn.expect("the semaphore is never closed");
         // The turn goes with the work, which runs on when the request is dropped.
@@ -113,6 +114,6 @@ mod tests {
     async fn more_than_may_wait_are_told_to_come_again() {
         let passwords = Passwords::new();
         let _all = passwords.waiting.try_acquire_many(WAITING_MAX as u32).unwrap();
-        assert_eq!(passwords.hash("x".to_owned()).await, Err(AuthError::TooManyRequests));
+        assert_eq!(passwords.hash("x".to_owned()).await, Err(error::TOO_MANY_REQUESTS.into()));
     }
 }

@@ -115,10 +115,7 @@ mod tests {
     }
 
     fn range(key: &str, end: &str) -> Range {
-        range_of(
-            &Bytes::copy_from_slice(key.as_bytes()),
-            &Bytes::copy_from_slice(end.as_bytes()),
-        )
+        range_of(&Bytes::copy_from_slice(key.as_bytes()), &Bytes::copy_from_slice(end.as_bytes()))
     }
 
     /// Of these readable ranges, what can be read and what not.
@@ -176,7 +173,11 @@ mod tests {
     #[test]
     fn a_permission_for_no_key_is_not_valid() {
         let check = |key, end, valid| {
-            assert_eq!(is_valid(&permission(permission::Type::Read, key, end)), valid, "{key} {end}");
+            assert_eq!(
+                is_valid(&permission(permission::Type::Read, key, end)),
+                valid,
+                "{key} {end}"
+            );
         };
         check("a", "", true);
         check("a", "b", true);
