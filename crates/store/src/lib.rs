@@ -9,7 +9,7 @@
 //!
 //! - [`Store`]: open, get, range, commit, watch, compact, close
 //! - [`Txn`], [`Compare`], [`Op`]: what a write is made of
-//! - [`Watcher`], [`Batch`], [`Event`]: what changed, in order
+//! - [`Watcher`], [`WatchSet`], [`Batch`], [`Event`]: what changed, in order
 //! - [`Export`], [`import()`]: all of it at one revision, out of a running store and into a new one
 //! - [`Mirror`]: a store that is a view of another one
 //! - `space`: the key space and its history; `writer`: the one thread that commits, in groups
@@ -29,6 +29,7 @@ mod stage;
 mod store;
 mod txn;
 mod watch;
+mod watched;
 mod writer;
 
 pub use export::{Export, ExportError};
@@ -41,5 +42,5 @@ pub use range::Range;
 pub use space::{Batch, Event, EventKind, RangeReply, ReadError};
 pub use store::Store;
 pub use txn::{Compare, Op, OpReply, Relation, Target, Txn, TxnReply};
-pub use watch::{WatchError, Watcher};
+pub use watch::{Changes, WatchError, WatchSet, Watcher};
 pub use writer::{CompactError, TXN_BYTES_MAX, WriteError};

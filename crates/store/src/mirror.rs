@@ -172,7 +172,7 @@ impl Mirror {
 impl Drop for Mirror {
     fn drop(&mut self) {
         self.jobs.get_mut().close();
-        self.shared.watched().close();
+        self.shared.watched().close().ring();
         let closer = self.closer.get_mut().ok().and_then(Option::take);
         if let Some(done) = closer {
             // Whoever closed the store may have gone.

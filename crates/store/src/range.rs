@@ -7,6 +7,16 @@ use bytes::Bytes;
 /// What a map of keys is asked with.
 pub(crate) type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
+/// What kind of range it is.
+pub(crate) enum Shape {
+    /// One key: the start.
+    Key,
+    /// All keys that begin with the start.
+    Prefix,
+    /// Anything else.
+    Other,
+}
+
 /// All keys from a start (included) to an end (excluded), in byte order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Range {
@@ -62,9 +72,25 @@ impl Range {
         self.end.as_ref()
     }
 
+    /// The only key that can lie in the range, if it is one of a single key.
+    pub(crate) fn single(&self) -> Option<&Bytes> {
+        let (last, rest) = self.end.as_ref()?.split_last()?;
+        (*last == 0 && rest == self.start).then_some(&self.start)
+    }
+
     /// Whether `key` lies in the range.
     pub fn contains(&self, key: &[u8]) -> bool {
         key >= self.start.as_ref() && self.end.as_ref().is_none_or(|end| key < end.as_ref())
+    }
+
+    /// What kind of range it is.
+    pub(crate) fn shape(&self) -> Shape {
+        let after_start = self.end.as_ref().and_then(|end| end.strip_prefix(self.start.as_ref()));
+        match after_start {
+            Some([0]) => Shape::Key,
+            _ if self.end == end_of_prefix(&self.start) => Shape::Prefix,
+            _ => Shape::Other,
+        }
     }
 
     /// The bounds for a map lookup, or `None` when no key can lie between them.
@@ -110,6 +136,15 @@ mod tests {
     #[test]
     fn a_key_is_a_range_of_one() {
         check(&Range::key("ab"), &[b"ab"], &[b"a", b"ab\0", b"abc", b""]);
+    }
+
+    #[test]
+    fn a_range_of_one_key_is_known_as_one() {
+        assert_eq!(Range::key("ab").single(), Some(&Bytes::from("ab")));
+        assert_eq!(Range::key("").single(), Some(&Bytes::new()));
+        for other in [Range::prefix("ab"), Range::new("a", "ab"), Range::new("b", "a\0")] {
+            assert_eq!(other.single(), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(crate) struct Space {
     past: BTreeMap<Bytes, Past>,
     history: History,
     head: Revision,
-    /// Reads below this and watches from here or below are refused.
+    /// Reads at and watches from a revision below this one are refused.
     compacted: Revision,
     /// Up to here it is only known what the changes came to, as another store went on unseen.
     unseen: Revision,
@@ -90,7 +90,7 @@ impl Space {
     pub fn restored(current: BTreeMap<Bytes, KeyValue>, head: Revision) -> Space {
         let compacted = if head == Revision::FIRST { Revision::NONE } else { head };
         let (past, history, pins) = (BTreeMap::new(), History::default(), Pins::default());
-        Space { current, past, history, head, compacted, unseen: Revision::NONE, pins }
+        Space { current, past, history, head, compacted, unseen: compacted, pins }
     }
 
     /// Begins anew as another one; what was pinned is not any more.
@@ -105,6 +105,11 @@ impl Space {
 
     pub fn compacted(&self) -> Revision {
         self.compacted.max(self.unseen)
+    }
+
+    /// The first revision of which all changes are kept.
+    pub fn watchable(&self) -> Revision {
+        self.compacted.max(self.unseen.next())
     }
 
     pub fn get(&self, key: &[u8]) -> Option<&KeyValue> {
@@ -194,30 +199,23 @@ impl Space {
         self.history.beyond(options).map(|revision| self.compact(revision)).unwrap_or_default()
     }
 
-    /// Forgets what was before `revision`; it and all above stay readable. Returns the batches
-    /// given up.
+    /// Forgets what was before `revision`; it and all above can still be read, and watched from.
+    /// Returns the batches given up.
     pub fn compact(&mut self, revision: Revision) -> Vec<Batch> {
         self.compacted = self.compacted.max(revision.min(self.head));
         self.history.mark_compacted(self.compacted);
         self.pins.bound(&self.history);
         let floor = self.pins.floor(self.compacted);
         let mut given_up = Vec::new();
-        while let Some(batch) = self.history.pop_through(floor) {
-            for prev in batch.events.iter().filter_map(|event| event.prev.as_ref()) {
-                self.prune(&prev.key, floor);
-            }
+        while let Some(batch) = self.history.pop_below(floor) {
+            prune(&mut self.past, &batch, floor);
             given_up.push(batch);
         }
-        given_up
-    }
-
-    fn prune(&mut self, key: &[u8], floor: Revision) {
-        if let Some(past) = self.past.get_mut(key) {
-            past.prune(floor);
-            if past.is_empty() {
-                self.past.remove(key);
-            }
+        // The floor's own changes stay; what they superseded cannot be read any more.
+        if let Some(batch) = self.history.at(floor) {
+            prune(&mut self.past, batch, floor);
         }
+        given_up
     }
 
     /// Holds the state at the compacted revision until [`Space::unpin`].
@@ -249,6 +247,18 @@ impl Space {
     /// The kept batches from `revision` on.
     pub fn batches_from(&self, revision: Revision) -> impl Iterator<Item = &Batch> {
         self.history.from(revision)
+    }
+}
+
+/// Forgets what a batch superseded, as far as only revisions below `floor` can see it.
+fn prune(past: &mut BTreeMap<Bytes, Past>, batch: &Batch, floor: Revision) {
+    for prev in batch.events.iter().filter_map(|event| event.prev.as_ref()) {
+        if let Some(versions) = past.get_mut(&prev.key) {
+            versions.prune(floor);
+            if versions.is_empty() {
+                past.remove(&prev.key);
+            }
+        }
     }
 }
 
@@ -316,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn the_changes_of_the_compacted_revision_itself_are_kept() {
+        let mut space = space();
+        space.compact(Revision(4));
+        assert_eq!(space.watchable(), Revision(4));
+        assert_eq!(space.batches_from(Revision(0)).count(), 3);
+        let restored = Space::restored(BTreeMap::new(), Revision(4));
+        assert_eq!(restored.watchable(), Revision(5), "a snapshot does not have them");
+    }
+
+    #[test]
     fn a_pinned_revision_survives_compaction() {
         let mut space = space();
         space.compact(Revision(2));
@@ -327,7 +347,7 @@ mod tests {
         check(&space, 5, "Compacted { compacted: Revision(6) }");
         space.unpin(pin);
         assert!(space.past.is_empty());
-        assert_eq!(space.batches_from(Revision(0)).count(), 0);
+        assert_eq!(space.batches_from(Revision(0)).count(), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::log::Log;
 use crate::log_store::{Directory, LogStore, Memory};
 use crate::mirror::{self, Mirror};
 use crate::shared::Shared;
-use crate::watch::Watcher;
+use crate::watch::{WatchSet, Watcher};
 use crate::writer::{self, Job};
 use crate::{
     CompactError, Export, KeyValue, OpenError, Options, Range, RangeReply, ReadError, Revision,
@@ -71,7 +71,7 @@ impl Store {
         self.shared.read().head()
     }
 
-    /// The oldest revision that can be read; those above it can be watched.
+    /// The oldest revision that can be read; those above it can be watched, mostly it too.
     pub fn compacted(&self) -> Revision {
         self.shared.read().compacted()
     }
@@ -120,6 +120,16 @@ impl Store {
     /// When the revision is not kept any more, or the store is closed.
     pub fn watch(&self, range: Range, from: Revision) -> Result<Watcher, WatchError> {
         Watcher::start(&self.shared, range, from)
+    }
+
+    /// How many watchers there are, those in sets too.
+    pub fn watchers(&self) -> usize {
+        self.shared.watched().watchers()
+    }
+
+    /// A set of watches for one reader, with none in it yet.
+    pub fn watch_set(&self) -> WatchSet {
+        WatchSet::new(&self.shared)
     }
 
     /// Forgets the history below a revision; the revision itself stays readable. History is also

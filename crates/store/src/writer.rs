@@ -183,7 +183,7 @@ impl Writer {
     fn close(self) {
         let Writer { log, shared, snapshotting, .. } = self;
         snapshotting.stop();
-        shared.watched().close();
+        shared.watched().close().ring();
         drop(log);
     }
 

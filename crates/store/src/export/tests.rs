@@ -39,9 +39,9 @@ async fn what_an_export_held_is_let_go_with_it() {
     store.commit(Txn::new().then(Op::delete_range(Range::all()))).await.unwrap();
     store.compact(store.revision()).await.unwrap();
     drop(one);
-    assert_eq!(store.shared.read().batches_from(Revision::NONE).count(), 1);
+    assert_eq!(store.shared.read().batches_from(Revision::NONE).count(), 2);
     drop(other);
-    assert_eq!(store.shared.read().batches_from(Revision::NONE).count(), 0);
+    assert_eq!(store.shared.read().batches_from(Revision::NONE).count(), 1);
 }
 
 #[tokio::test]
@@ -64,5 +64,5 @@ async fn an_export_that_holds_back_too_much_is_given_up() {
         mirror.compact(Revision(revision));
     }
     assert_eq!(export.next_page(), Err(ExportError::TooSlow { revision: Revision(5) }));
-    assert_eq!(store.shared.read().batches_from(Revision::NONE).count(), 0);
+    assert_eq!(store.shared.read().batches_from(Revision::NONE).count(), 1);
 }

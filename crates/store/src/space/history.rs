@@ -45,7 +45,8 @@ impl Batch {
         self.events.iter().any(|event| range.contains(&event.kv.key))
     }
 
-    fn bytes(&self) -> usize {
+    /// The bytes of its keys and values.
+    pub(crate) fn bytes(&self) -> usize {
         self.events.iter().map(|event| event.kv.key.len() + event.kv.value.len()).sum()
     }
 }
@@ -70,19 +71,19 @@ impl History {
         self.ring.push_back(batch);
     }
 
-    /// Everything up to `revision` was compacted.
+    /// Everything below `revision` was compacted.
     pub fn mark_compacted(&mut self, revision: Revision) {
         while let Some(batch) = self.ring.get(self.compacted)
-            && batch.revision <= revision
+            && batch.revision < revision
         {
             self.compacted += 1;
             self.compacted_bytes += batch.bytes();
         }
     }
 
-    /// Takes the oldest batch if its revision is not above `floor`.
-    pub fn pop_through(&mut self, floor: Revision) -> Option<Batch> {
-        if self.ring.front()?.revision > floor {
+    /// Takes the oldest batch if its revision is below `floor`.
+    pub fn pop_below(&mut self, floor: Revision) -> Option<Batch> {
+        if self.ring.front()?.revision >= floor {
             return None;
         }
         let batch = self.ring.pop_front()?;
@@ -108,6 +109,11 @@ impl History {
         }
         let last = excess.checked_sub(1).filter(|_| excess > self.compacted)?;
         Some(self.ring[last].revision)
+    }
+
+    /// The batch of a revision, if it is the oldest that is kept.
+    pub fn at(&self, revision: Revision) -> Option<&Batch> {
+        self.ring.front().filter(|batch| batch.revision == revision)
     }
 
     pub fn from(&self, revision: Revision) -> impl Iterator<Item = &Batch> {

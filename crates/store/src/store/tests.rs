@@ -255,8 +255,9 @@ async fn a_quiet_watcher_outlives_compaction_and_a_slow_one_is_told() {
     assert_eq!(soon(slow.next()).await, Err(WatchError::Lagged));
     let compacted = store.compacted();
     let from = |revision| store.watch(Range::all(), revision).map(drop);
-    assert_eq!(from(compacted), Err(WatchError::Compacted { compacted }));
-    assert_eq!(from(compacted.next()), Ok(()));
+    let below = Revision(compacted.0 - 1);
+    assert_eq!(from(below), Err(WatchError::Compacted { compacted }));
+    assert_eq!(from(compacted), Ok(()));
 }
 
 #[tokio::test]
@@ -305,6 +306,7 @@ async fn a_thousand_watchers_share_signals_and_get_every_event() {
         }
         assert_eq!(watcher.progress(), store.revision());
     }
+    assert_eq!(store.watchers(), 1_000);
     drop(watchers);
-    assert_eq!(store.shared.watched().len(), 0);
+    assert_eq!((store.watchers(), store.shared.watched().len()), (0, 0));
 }
