@@ -171,36 +171,3 @@ fn act(space: &mut Space, next: i64, action: &Action, changes: &mut Vec<Change>)
         Action::Get(keys) => Answer::Got(keys.of(space)),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put(key: &str, value: Value) -> Action {
-        Action::Put { key: key.into(), value, lease: 0 }
-    }
-
-    #[test]
-    fn a_transaction_takes_one_revision_for_all_it_changes() {
-        let mut space = Space::new();
-        let both = Operation {
-            compares: vec![("a".into(), Expect::Absent)],
-            then: vec![put("a", 1), put("b", 2)],
-            otherwise: vec![Action::Get(Keys::One("a".into()))],
-        };
-        let (reply, changes) = apply(&mut space, 7, &both);
-        assert_eq!((reply.revision, reply.succeeded, changes.len()), (8, true, 2));
-        assert_eq!(space["b"].modified, 8);
-        let (reply, changes) = apply(&mut space, 8, &both);
-        assert_eq!((reply.revision, reply.succeeded, changes.len()), (8, false, 0));
-        assert_eq!(reply.answers, [Answer::Got(vec![("a".into(), space["a"])])]);
-    }
-
-    #[test]
-    fn a_delete_of_nothing_takes_no_revision() {
-        let mut space = Space::new();
-        let delete = Operation::plain(Action::Delete(Keys::Prefix("x".into())));
-        let (reply, changes) = apply(&mut space, 3, &delete);
-        assert_eq!((reply.revision, changes.len()), (3, 0));
-    }
-}

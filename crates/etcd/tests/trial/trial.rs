@@ -6,7 +6,8 @@
 //! - [`linear`]: the checker of linearizability, key by key, that believes no revision
 //! - [`timeline`]: the stricter one, that holds the server to every revision it named
 //! - [`leases`]: no lease ends early, a lapsed one ends in time
-//! - [`load`], [`watching`], [`renewing`]: the clients
+//! - [`load`], [`watching`], [`renewing`]: the clients; [`wire`]: what they say
+//! - [`vessel`]: the server that is killed
 //! - [`voyage`]: the load, the kills and the checks, window after window
 //!
 //! It is used by the tests of this crate (against its own server and Debian's) and by the
@@ -22,3 +23,4 @@ pub mod timeline;
 pub mod vessel;
 pub mod voyage;
 pub mod watching;
+pub mod wire;
