@@ -126,6 +126,7 @@ pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use store::LeaseId;
 
     use super::*;
 
@@ -138,6 +139,7 @@ mod tests {
             create_revision: Revision(1),
             mod_revision: Revision(42),
             version: 1,
+            lease: LeaseId::NONE,
         };
         let mut expected = object;
         set_resource_version(&mut expected, Revision(42));

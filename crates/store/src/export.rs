@@ -1,13 +1,14 @@
 //! All of a store at one revision, read page by page while the store goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::log::snapshot;
 use crate::shared::Shared;
-use crate::space::Pin;
-use crate::{KeyValue, Range, Revision};
+use crate::space::{Pin, Settings};
+use crate::{KeyValue, LeaseId, Range, Revision};
 
 /// Keys copied under one lock of the key space.
 const KEYS_PER_PAGE_MAX: usize = 1_000;
@@ -30,6 +31,7 @@ pub struct Export {
     pin: Pin,
     /// What was not yet read.
     rest: Range,
+    settings: Settings,
     stream: Stream,
 }
 
@@ -43,13 +45,26 @@ enum Stream {
 
 impl Export {
     pub(crate) fn start(shared: &Arc<Shared>) -> Export {
-        let pin = shared.write().pin_head();
-        Export { shared: shared.clone(), pin, rest: Range::all(), stream: Stream::Head }
+        let mut space = shared.write();
+        let (pin, settings) = (space.pin_head(), space.settings());
+        let (rest, stream) = (Range::all(), Stream::Head);
+        Export { shared: shared.clone(), pin, rest, settings, stream }
     }
 
     /// The revision whose state this is.
     pub fn revision(&self) -> Revision {
         self.pin.revision()
+    }
+
+    /// The leases there were, as they were when the export began.
+    pub fn leases(&self) -> impl Iterator<Item = (LeaseId, Duration)> {
+        let leases = self.settings.leases.iter();
+        leases.map(|lease| (lease.id, Duration::from_millis(lease.ttl_ms)))
+    }
+
+    /// The records there were.
+    pub fn records(&self) -> &[(String, Bytes)] {
+        &self.settings.records
     }
 
     /// The next keys, in order; `None` after the last.
@@ -79,6 +94,7 @@ impl Export {
         match self.stream {
             Stream::Head => {
                 snapshot::encode_head(&mut chunk, self.revision());
+                snapshot::encode_settings(&mut chunk, &self.settings);
                 self.stream = Stream::Keys;
             }
             Stream::Keys => match self.next_page()? {

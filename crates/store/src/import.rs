@@ -143,6 +143,7 @@ fn clear(directory: &Directory) -> io::Result<()> {
 fn save(directory: Directory, head: Revision, loaded: &Loaded) -> io::Result<()> {
     let mut writer = SnapshotWriter::create(Arc::new(directory), head)?;
     let entries: Vec<_> = loaded.entries.values().cloned().collect();
+    writer.add_settings(&loaded.settings)?;
     writer.add(&entries)?;
     writer.finish()?;
     Ok(())

@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::LeaseId;
+
 /// A point in the store's history. A new store is at revision 1; every transaction that writes
 /// takes the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -42,4 +44,25 @@ pub struct KeyValue {
     pub mod_revision: Revision,
     /// How many times the key was written since it was created; the first write makes it 1.
     pub version: u64,
+    /// The lease that the key goes with; [`LeaseId::NONE`] when it stays.
+    pub lease: LeaseId,
+}
+
+impl KeyValue {
+    /// Bytes of key and value.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.key.len() + self.value.len()) as u64
+    }
+
+    /// What is said of a key that `revision` deleted.
+    pub(crate) fn deleted(key: Bytes, revision: Revision) -> KeyValue {
+        KeyValue {
+            key,
+            value: Bytes::new(),
+            create_revision: Revision::NONE,
+            mod_revision: revision,
+            version: 0,
+            lease: LeaseId::NONE,
+        }
+    }
 }

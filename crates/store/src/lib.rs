@@ -9,6 +9,7 @@
 //!
 //! - [`Store`]: open, get, range, commit, watch, compact, close
 //! - [`Txn`], [`Compare`], [`Op`]: what a write is made of
+//! - [`Lease`]: what deletes keys when nobody keeps it alive
 //! - [`Watcher`], [`WatchSet`], [`Batch`], [`Event`]: what changed, in order
 //! - [`Export`], [`import()`]: all of it at one revision, out of a running store and into a new one
 //! - [`Mirror`]: a store that is a view of another one
@@ -18,6 +19,7 @@
 mod export;
 mod import;
 mod key_value;
+mod lease;
 mod log;
 mod log_store;
 mod mirror;
@@ -26,6 +28,7 @@ mod range;
 mod shared;
 mod space;
 mod stage;
+mod stats;
 mod store;
 mod txn;
 mod watch;
@@ -35,12 +38,14 @@ mod writer;
 pub use export::{Export, ExportError};
 pub use import::{ImportError, import};
 pub use key_value::{KeyValue, Revision};
+pub use lease::{LEASES_MAX, Lease, LeaseId};
 pub use log::OpenError;
 pub use mirror::{Answer, Mirror, Request};
 pub use options::Options;
 pub use range::Range;
-pub use space::{Batch, Event, EventKind, RangeReply, ReadError};
+pub use space::{Batch, Event, EventKind, RECORDS_BYTES_MAX, RangeReply, ReadError};
+pub use stats::{Full, Histogram, Stats};
 pub use store::Store;
-pub use txn::{Compare, Op, OpReply, Relation, Target, Txn, TxnReply};
+pub use txn::{Compare, Op, OpReply, Relation, TXN_DEPTH_MAX, Target, Txn, TxnReply};
 pub use watch::{Changes, WatchError, WatchSet, Watcher};
 pub use writer::{CompactError, TXN_BYTES_MAX, WriteError};

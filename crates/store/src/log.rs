@@ -4,6 +4,9 @@
 //! segments hold nothing that is, a snapshot of the key space at the compacted revision is written
 //! beside them and they are removed. So opening is: newest snapshot, then the segments in order.
 //!
+//! A segment begins with all leases and records there are, so those before it need not be kept for
+//! them.
+//!
 //! Files: `<first revision>.log`, `<revision>.snapshot`, `*.tmp` for a snapshot being written.
 
 mod entry;
@@ -23,7 +26,11 @@ use segment::Segment;
 pub(crate) use snapshot::SnapshotWriter;
 
 use crate::log_store::{LogFile, LogStore, is_full};
+use crate::space::Space;
 use crate::{Options, Revision};
+
+/// A segment holds at least this many times what its checkpoint takes before the next is begun.
+const CHECKPOINT_SHARE_MIN: u64 = 4;
 
 /// Why a frame could not be made durable.
 #[derive(Debug, thiserror::Error)]
@@ -50,18 +57,33 @@ pub(crate) struct Log {
     snapshot_bytes: u64,
 }
 
+/// The frame that a segment begins with.
+pub(crate) fn checkpoint(space: &Space) -> Vec<u8> {
+    let mut frame = Vec::new();
+    write_frame(&mut frame, |out| {
+        Entry::encode_checkpoint(out, space.compacted(), &space.settings());
+    });
+    frame
+}
+
 impl Log {
     /// The revision the next append may begin with.
     fn active(&mut self) -> &mut Segment {
         self.segments.back_mut().expect("a log always has a segment")
     }
 
-    /// Makes one frame durable. `last` is the newest revision in it, or before it.
-    pub fn append(&mut self, frame: &[u8], last: Revision) -> Result<(), AppendError> {
+    /// Makes one frame durable. `last` is the newest revision in it, or before it; `checkpoint` is
+    /// the frame to begin a segment with, if one must be begun.
+    pub fn append(
+        &mut self,
+        frame: &[u8],
+        last: Revision,
+        checkpoint: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), AppendError> {
         if self.failed {
             return Err(AppendError::FailedBefore);
         }
-        self.rotate_if_due()?;
+        self.rotate_if_due(checkpoint)?;
         let good = self.active().bytes;
         if let Err(error) = self.file.append(frame) {
             return Err(self.undo(good, error));
@@ -89,15 +111,23 @@ impl Log {
         }
     }
 
-    fn rotate_if_due(&mut self) -> Result<(), AppendError> {
+    fn rotate_if_due(&mut self, checkpoint: impl FnOnce() -> Vec<u8>) -> Result<(), AppendError> {
         let max = self.segment_bytes_max;
-        let active = self.active();
-        // One without a revision of its own would have the same name as the next.
-        if active.bytes < max || active.last < active.first {
+        let active = self.active().clone();
+        let is_large = active.bytes >= max.max(active.bytes_at_first * CHECKPOINT_SHARE_MIN);
+        if !is_large && active.format == segment::FORMAT {
             return Ok(());
         }
-        let first = active.last.next();
-        match segment::create(self.store.as_ref(), first) {
+        let store = self.store.as_ref();
+        let created = if active.is_unused() {
+            // Without a revision of its own it would have the same name as the next.
+            segment::create_again(store, active.first, &checkpoint()).inspect(|_| {
+                self.segments.pop_back();
+            })
+        } else {
+            segment::create(store, active.last.next(), &checkpoint())
+        };
+        match created {
             Ok((segment, file)) => {
                 self.segments.push_back(segment);
                 self.file = file;

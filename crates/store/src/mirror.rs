@@ -13,7 +13,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::shared::Shared;
 use crate::space::{Batch, Event, EventKind, Space};
-use crate::writer::{Closer, Job, WAITING_JOBS_MAX};
+use crate::stage::Staged;
+use crate::writer::{Closer, Job, WAITING_JOBS_MAX, Write};
 use crate::{CompactError, KeyValue, Options, Range, Revision, Txn, TxnReply, WriteError};
 
 /// The feeder's side of a mirrored store. The store is open while this lives.
@@ -38,6 +39,22 @@ pub enum Request {
 #[derive(Debug)]
 pub struct Answer<T, E>(oneshot::Sender<Result<T, E>>);
 
+/// What the store behind is asked for a write; others are refused here.
+fn request(write: Write) -> Option<Request> {
+    const NOT_HERE: WriteError = WriteError::Unsupported;
+    match write {
+        Write::Commit(txn, answer) => return Some(Request::Commit(txn, Answer(answer))),
+        Write::Compact(revision, answer) => {
+            return Some(Request::Compact(revision, Answer(answer)));
+        }
+        Write::Grant(_, _, answer) => drop(answer.send(Err(NOT_HERE))),
+        Write::Revoke(_, answer) => drop(answer.send(Err(NOT_HERE))),
+        Write::Record(_, _, answer) => drop(answer.send(Err(NOT_HERE))),
+        Write::Expire(_) | Write::LogRenewed => {}
+    }
+    None
+}
+
 impl<T, E> Answer<T, E> {
     /// Answers. Whoever asked may have gone; that is not an error.
     pub fn send(self, result: Result<T, E>) {
@@ -60,14 +77,19 @@ impl Mirror {
     /// Dropping the future loses nothing.
     pub async fn next(&self) -> Option<Request> {
         let mut jobs = self.jobs.lock().await;
-        match jobs.recv().await? {
-            Job::Commit(txn, answer) => Some(Request::Commit(txn, Answer(answer))),
-            Job::Compact(revision, answer) => Some(Request::Compact(revision, Answer(answer))),
-            Job::Close(closer) => {
-                self.closed_by(closer);
-                None
+        loop {
+            match jobs.recv().await? {
+                Job::Write(write) => {
+                    if let Some(request) = request(write) {
+                        return Some(request);
+                    }
+                }
+                Job::Close(closer) => {
+                    self.closed_by(closer);
+                    return None;
+                }
+                Job::SnapshotEnded(_) => unreachable!("a mirror takes no snapshots"),
             }
-            Job::SnapshotEnded(_) => unreachable!("a mirror takes no snapshots"),
         }
     }
 
@@ -93,10 +115,14 @@ impl Mirror {
             return self.shared.replace(Space::restored(entries, revision));
         }
         let batches = self.difference(entries, revision);
-        self.shared.publish(batches, &self.options);
+        self.publish(batches);
         let mut space = self.shared.write();
         space.advance(revision);
         space.mark_unseen();
+    }
+
+    fn publish(&self, batches: Vec<Batch>) {
+        self.shared.publish(Staged { batches, ..Staged::default() }, &self.options);
     }
 
     fn difference(&self, entries: Vec<KeyValue>, revision: Revision) -> Vec<Batch> {
@@ -115,8 +141,11 @@ impl Mirror {
             changes.entry(at).or_default().push(Event { kind: EventKind::Put, kv, prev });
         }
         for (key, prev) in gone {
-            let event =
-                Event { kind: EventKind::Delete, kv: deleted(key, revision), prev: Some(prev) };
+            let event = Event {
+                kind: EventKind::Delete,
+                kv: KeyValue::deleted(key, revision),
+                prev: Some(prev),
+            };
             changes.entry(revision).or_default().push(event);
         }
         changes.into_iter().map(|(revision, events)| Batch { revision, events }).collect()
@@ -133,7 +162,7 @@ impl Mirror {
         if events.is_empty() {
             return self.progress(revision);
         }
-        self.shared.publish(vec![Batch { revision, events }], &self.options);
+        self.publish(vec![Batch { revision, events }]);
     }
 
     fn with_previous(&self, revision: Revision, events: Vec<Event>) -> Vec<Event> {
@@ -146,7 +175,7 @@ impl Mirror {
             let kv = match kind {
                 EventKind::Put => kv,
                 EventKind::Delete if prev.is_none() => continue,
-                EventKind::Delete => deleted(kv.key, revision),
+                EventKind::Delete => KeyValue::deleted(kv.key, revision),
             };
             changed.insert(kv.key.clone(), (kind == EventKind::Put).then(|| kv.clone()));
             complete.push(Event { kind, kv, prev });
@@ -178,17 +207,6 @@ impl Drop for Mirror {
             // Whoever closed the store may have gone.
             let _ = done.send(());
         }
-    }
-}
-
-/// What an event says of a key that is gone.
-fn deleted(key: Bytes, revision: Revision) -> KeyValue {
-    KeyValue {
-        key,
-        value: Bytes::new(),
-        create_revision: Revision::NONE,
-        mod_revision: revision,
-        version: 0,
     }
 }
 

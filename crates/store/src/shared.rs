@@ -1,48 +1,92 @@
 //! What the store's handles, its watchers and its writer share.
 
-use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
-use crate::space::{Batch, Pin, Space};
+use crate::lease::expiry::Expiry;
+use crate::space::{Pin, Setting, Space};
+use crate::stage::Staged;
+use crate::stats::Report;
 use crate::watched::Watched;
-use crate::{Options, Revision};
+use crate::{Lease, LeaseId, Options, Revision, Stats};
 
 /// The key space, and who wants to hear of changes. Locks are taken in the order of the fields.
+///
+/// A panic while a lock is held does not spread to those who take it later: what is published is
+/// durable already, and readers and watchers of a writer that is gone must still be answered.
 pub(crate) struct Shared {
     space: RwLock<Space>,
     watched: Mutex<Watched>,
+    report: Mutex<Report>,
+    expiry: OnceLock<Expiry>,
 }
-
-const HELD_BRIEFLY: &str = "nothing panics while it holds the key space";
 
 impl Shared {
     pub fn new(space: Space) -> Shared {
-        Shared { space: RwLock::new(space), watched: Mutex::default() }
+        let (watched, report) = (Mutex::default(), Mutex::default());
+        Shared { space: RwLock::new(space), watched, report, expiry: OnceLock::new() }
     }
 
     pub fn read(&self) -> RwLockReadGuard<'_, Space> {
-        self.space.read().expect(HELD_BRIEFLY)
+        self.space.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn write(&self) -> RwLockWriteGuard<'_, Space> {
-        self.space.write().expect(HELD_BRIEFLY)
+        self.space.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().expect(HELD_BRIEFLY)
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the writer says of itself.
+    pub fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        self.read().measure(&mut stats);
+        stats.watchers = self.watched().watchers();
+        self.report().tell(&mut stats);
+        stats
     }
 
     /// Makes durable changes visible. Watchers are signalled under the same lock: whoever sees the
     /// new head also sees whether it concerns him.
-    pub fn publish(&self, batches: Vec<Batch>, options: &Options) {
+    pub fn publish(&self, staged: Staged, options: &Options) {
+        let Staged { batches, settings } = staged;
+        let granted: Vec<_> = settings.iter().filter_map(Setting::granted).collect();
         let mut space = self.write();
         let bells = self.watched().signal(&batches);
         for batch in batches {
             space.apply(batch);
         }
+        settings.into_iter().for_each(|setting| space.set(setting));
         let given_up = space.trim(options);
         self.watched().forget(&given_up);
         drop(space);
         bells.ring();
+        if let Some(expiry) = self.expiry.get() {
+            granted.into_iter().for_each(|id| expiry.granted(id));
+        }
+    }
+
+    /// From now on, leases end when their time is up.
+    pub fn start_expiry(&self, expiry: Expiry) {
+        let ids: Vec<_> = self.read().leases().ids().collect();
+        let expiry = self.expiry.get_or_init(|| expiry);
+        ids.into_iter().for_each(|id| expiry.granted(id));
+    }
+
+    /// Gives a lease its whole TTL again; it is logged soon.
+    pub fn keep_alive(&self, id: LeaseId) -> Option<Lease> {
+        let (lease, is_first) = self.read().leases().keep_alive(id)?;
+        if is_first && let Some(expiry) = self.expiry.get() {
+            expiry.renewed();
+        }
+        Some(lease)
     }
 
     /// Begins anew with another key space. Watchers of the old one end.

@@ -5,20 +5,27 @@
 //! old revision. Neither copies bytes; both are pruned together.
 
 mod history;
+mod leased;
 mod pins;
+mod records;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 pub use history::{Batch, Event, EventKind};
 use history::{History, Past};
+use leased::Leased;
 pub(crate) use pins::Pin;
 use pins::Pins;
+pub use records::RECORDS_BYTES_MAX;
+pub(crate) use records::Records;
 
-use crate::{KeyValue, Options, Range, Revision};
+use crate::lease::table::{Leases, LoggedLease};
+use crate::{KeyValue, LeaseId, Options, Range, Revision, Stats};
 
 /// Why a range could not be read at the revision asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The revision is older than the history that is kept.
     #[error("the revision is older than {compacted}, the oldest that is kept")]
@@ -67,11 +74,49 @@ impl RangeReply {
     }
 }
 
+/// A change beside the keys: it has no revision, and nobody can watch it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// A lease is granted for this long.
+    Lease(LeaseId, Duration),
+    /// A lease is there no more.
+    LeaseEnded(LeaseId),
+    /// A record has this content, or none any more.
+    Record(String, Option<Bytes>),
+}
+
+impl Setting {
+    /// The lease that it grants.
+    pub fn granted(&self) -> Option<LeaseId> {
+        match self {
+            Setting::Lease(id, _) => Some(*id),
+            Setting::LeaseEnded(_) | Setting::Record(..) => None,
+        }
+    }
+
+    /// The bytes of the record that it sets.
+    pub fn record_bytes(&self) -> usize {
+        match self {
+            Setting::Record(name, Some(content)) => name.len() + content.len(),
+            Setting::Record(_, None) | Setting::Lease(..) | Setting::LeaseEnded(_) => 0,
+        }
+    }
+}
+
+/// All that there is beside the keys, as the log and snapshots hold it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub leases: Vec<LoggedLease>,
+    pub records: Vec<(String, Bytes)>,
+}
+
 /// See the module.
 pub(crate) struct Space {
     current: BTreeMap<Bytes, KeyValue>,
     past: BTreeMap<Bytes, Past>,
     history: History,
+    /// Bytes of the keys and values in `current`.
+    live_bytes: u64,
     head: Revision,
     /// Reads at and watches from a revision below this one are refused.
     compacted: Revision,
@@ -79,6 +124,9 @@ pub(crate) struct Space {
     unseen: Revision,
     /// Revisions that are being read page by page: nothing they need may be pruned.
     pins: Pins,
+    leases: Leases,
+    leased: Leased,
+    records: Records,
 }
 
 impl Space {
@@ -90,7 +138,22 @@ impl Space {
     pub fn restored(current: BTreeMap<Bytes, KeyValue>, head: Revision) -> Space {
         let compacted = if head == Revision::FIRST { Revision::NONE } else { head };
         let (past, history, pins) = (BTreeMap::new(), History::default(), Pins::default());
-        Space { current, past, history, head, compacted, unseen: compacted, pins }
+        let leased = current.values().collect();
+        let live_bytes = current.values().map(KeyValue::bytes).sum();
+        let (leases, records, unseen) = (Leases::new(), Records::default(), Revision::NONE);
+        Space {
+            current,
+            past,
+            history,
+            live_bytes,
+            head,
+            compacted,
+            unseen,
+            pins,
+            leases,
+            leased,
+            records,
+        }
     }
 
     /// Begins anew as another one; what was pinned is not any more.
@@ -130,16 +193,29 @@ impl Space {
         at: Option<Revision>,
         limit: usize,
     ) -> Result<RangeReply, ReadError> {
+        Ok(match self.readable(at)? {
+            None => RangeReply::collect(self.entries(range), limit, self.head),
+            Some(at) => RangeReply::collect(self.entries_at(range, at), limit, self.head),
+        })
+    }
+
+    /// How many keys a range holds at the head, or held at a revision.
+    pub fn count(&self, range: &Range, at: Option<Revision>) -> Result<usize, ReadError> {
+        match self.readable(at)? {
+            None => Ok(self.entries(range).count()),
+            Some(at) => Ok(self.entries_at(range, at).count()),
+        }
+    }
+
+    /// The revision to read at, `None` for the head.
+    fn readable(&self, at: Option<Revision>) -> Result<Option<Revision>, ReadError> {
         match at {
-            None | Some(Revision::NONE) => {
-                Ok(RangeReply::collect(self.entries(range), limit, self.head))
-            }
+            None | Some(Revision::NONE) => Ok(None),
             Some(at) if at > self.head => Err(ReadError::Future { head: self.head }),
             Some(at) if at < self.compacted() => {
                 Err(ReadError::Compacted { compacted: self.compacted() })
             }
-            Some(at) if at == self.head => self.range(range, None, limit),
-            Some(at) => Ok(RangeReply::collect(self.entries_at(range, at), limit, self.head)),
+            Some(at) => Ok(Some(at).filter(|at| *at < self.head)),
         }
     }
 
@@ -150,7 +226,7 @@ impl Space {
 
     /// The entries of a range at an old revision: current ones that are old enough, past ones that
     /// were not yet superseded, merged in key order.
-    fn entries_at<'a>(
+    pub fn entries_at<'a>(
         &'a self,
         range: &'a Range,
         at: Revision,
@@ -171,16 +247,85 @@ impl Space {
         assert!(batch.revision > self.head, "revisions are applied in order");
         self.head = batch.revision;
         for event in &batch.events {
+            self.leased.changed(event.prev.as_ref(), &event.kv);
             if let Some(prev) = &event.prev {
+                self.live_bytes -= prev.bytes();
                 let past = self.past.entry(prev.key.clone()).or_default();
                 past.push(prev.clone(), batch.revision);
             }
             match event.kind {
-                EventKind::Put => self.current.insert(event.kv.key.clone(), event.kv.clone()),
-                EventKind::Delete => self.current.remove(&event.kv.key),
-            };
+                EventKind::Put => {
+                    self.live_bytes += event.kv.bytes();
+                    self.current.insert(event.kv.key.clone(), event.kv.clone());
+                }
+                EventKind::Delete => drop(self.current.remove(&event.kv.key)),
+            }
         }
         self.history.push(batch);
+    }
+
+    /// Takes in a change beside the keys, which is durable.
+    pub fn set(&mut self, setting: Setting) {
+        match setting {
+            Setting::Lease(id, ttl) => self.leases.grant(id, ttl),
+            Setting::LeaseEnded(id) => self.leases.remove(id),
+            Setting::Record(name, content) => self.records.set(name, content),
+        }
+    }
+
+    /// Bytes of the keys and values there are now.
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
+    /// Fills in what is counted here.
+    pub fn measure(&self, stats: &mut Stats) {
+        let (revisions, bytes) = self.history.kept();
+        stats.revision = self.head;
+        stats.compacted = self.compacted();
+        stats.keys = self.current.len();
+        stats.live_bytes = self.live_bytes;
+        stats.history_revisions = revisions;
+        stats.history_bytes = bytes as u64;
+        stats.leases = self.leases.len();
+    }
+
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// The keys that are attached to a lease, in order.
+    pub fn keys_of(&self, lease: LeaseId) -> impl Iterator<Item = &Bytes> {
+        self.leased.keys(lease)
+    }
+
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    pub fn settings(&self) -> Settings {
+        let records = self.records.with_prefix("");
+        let records = records.map(|(name, content)| (name.clone(), content.clone())).collect();
+        Settings { leases: self.leases.all_logged(), records }
+    }
+
+    /// Takes in what a snapshot holds beside the keys.
+    pub fn restore_settings(&mut self, settings: Settings) {
+        settings.leases.into_iter().for_each(|lease| self.restore_lease(lease));
+        for (name, content) in settings.records {
+            self.records.set(name, Some(content));
+        }
+    }
+
+    /// Takes in a lease as the log or a snapshot has it.
+    pub fn restore_lease(&mut self, lease: LoggedLease) {
+        self.leases.restore(lease);
+    }
+
+    /// Forgets all leases and records: the log says them anew.
+    pub fn clear_settings(&mut self) {
+        self.leases.clear();
+        self.records = Records::default();
     }
 
     /// Nothing happened here up to a revision.
@@ -196,7 +341,8 @@ impl Space {
 
     /// Compacts what is beyond the bounds of the options; returns the batches given up.
     pub fn trim(&mut self, options: &Options) -> Vec<Batch> {
-        self.history.beyond(options).map(|revision| self.compact(revision)).unwrap_or_default()
+        let beyond = self.history.beyond(options, self.live_bytes);
+        beyond.map(|revision| self.compact(revision)).unwrap_or_default()
     }
 
     /// Forgets what was before `revision`; it and all above can still be read, and watched from.

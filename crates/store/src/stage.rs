@@ -4,180 +4,204 @@
 //! changes, the key space below does not change. Dropping the stage undoes everything. Replay of
 //! the log goes through here too, so that a write means the same both times.
 
+mod branch;
+mod leases;
+mod reading;
+
 use std::collections::BTreeMap;
 
+use branch::Branch;
 use bytes::Bytes;
 
-use crate::space::{Batch, Event, EventKind, Space};
-use crate::{KeyValue, Op, OpReply, Range, RangeReply, Revision, Txn, TxnReply};
+use crate::space::{Batch, Event, EventKind, RECORDS_BYTES_MAX, Setting, Space};
+use crate::{KeyValue, LeaseId, Op, OpReply, ReadError, Revision, Txn, TxnReply, WriteError};
 
 pub(crate) struct Stage<'a> {
     space: &'a Space,
     /// Keys changed here; `None` for deleted.
     changes: BTreeMap<Bytes, Option<KeyValue>>,
+    /// Leases granted here (`true`) and ended here.
+    leases: BTreeMap<LeaseId, bool>,
     batches: Vec<Batch>,
+    settings: Vec<Setting>,
     head: Revision,
+    compacted: Revision,
+}
+
+/// What a stage comes to: what is published once it is durable.
+#[derive(Default)]
+pub(crate) struct Staged {
+    pub batches: Vec<Batch>,
+    pub settings: Vec<Setting>,
 }
 
 impl<'a> Stage<'a> {
     pub fn new(space: &'a Space) -> Stage<'a> {
-        Stage { space, changes: BTreeMap::new(), batches: Vec::new(), head: space.head() }
+        Stage {
+            space,
+            changes: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            batches: Vec::new(),
+            settings: Vec::new(),
+            head: space.head(),
+            compacted: space.compacted(),
+        }
     }
 
     pub fn head(&self) -> Revision {
         self.head
     }
 
-    pub fn into_batches(self) -> Vec<Batch> {
-        self.batches
+    pub fn compacted(&self) -> Revision {
+        self.compacted
+    }
+
+    pub fn finish(self) -> Staged {
+        Staged { batches: self.batches, settings: self.settings }
+    }
+
+    /// History below a revision is given up: transactions after this cannot read it any more.
+    pub fn compact(&mut self, revision: Revision) {
+        self.compacted = self.compacted.max(revision);
     }
 
     /// Works out one transaction. The operations of the branch taken are in
     /// [`Txn::success`] or [`Txn::failure`] as the reply says.
-    pub fn run(&mut self, txn: &Txn) -> TxnReply {
-        let succeeded = txn.compares.iter().all(|compare| compare.holds(self.get(&compare.key)));
-        let ops = if succeeded { &txn.success } else { &txn.failure };
-        let results = self.apply(ops);
-        TxnReply { succeeded, revision: self.head, results }
+    ///
+    /// # Errors
+    /// When one of the operations cannot be done; then none was.
+    pub fn run(&mut self, txn: &Txn) -> Result<TxnReply, WriteError> {
+        let branch = Branch::choose(txn, &mut |compare| self.holds(compare));
+        branch.check(&mut |op| self.check_put(op))?;
+        branch.check(&mut |op| self.check_read(op))?;
+        Ok(self.apply_at_next(&branch))
     }
 
-    /// Applies operations at the next revision, which is used up only if they change something.
-    pub fn apply(&mut self, ops: &[Op]) -> Vec<OpReply> {
-        let revision = self.head.next();
+    /// Applies operations that were checked when they were logged, and holds no transactions.
+    pub fn replay(&mut self, ops: &[Op]) {
+        self.apply_at_next(&Branch::of(ops));
+    }
+
+    /// Applies a branch at the next revision, which is used up only if something changes.
+    fn apply_at_next(&mut self, branch: &Branch<'_>) -> TxnReply {
         let mut events = Vec::new();
-        let replies = ops.iter().map(|op| self.apply_one(op, revision, &mut events)).collect();
-        if !events.is_empty() {
-            self.head = revision;
-            self.batches.push(Batch { revision, events });
-        }
-        replies
+        let reply = self.apply(branch, self.head.next(), &mut events);
+        self.push(events);
+        reply
     }
 
-    fn apply_one(&mut self, op: &Op, revision: Revision, events: &mut Vec<Event>) -> OpReply {
-        match op {
-            Op::Put { key, value } => {
-                let event = self.put(key, value, revision);
-                let reply = OpReply::Put { kv: event.kv.clone(), prev: event.prev.clone() };
-                events.push(event);
-                reply
-            }
-            Op::Delete { range } => {
-                let deleted = self.entries(range, 0).entries;
-                events.extend(deleted.iter().map(|prev| self.delete(prev, revision)));
-                OpReply::Delete { deleted }
-            }
-            Op::Range { range, limit } => OpReply::Range(self.entries(range, *limit)),
+    fn push(&mut self, events: Vec<Event>) {
+        if !events.is_empty() {
+            self.head = self.head.next();
+            self.batches.push(Batch { revision: self.head, events });
         }
+    }
+
+    fn check_put(&self, op: &Op) -> Result<(), WriteError> {
+        let Op::Put { key, value, lease } = op else { return Ok(()) };
+        if (value.is_none() || lease.is_none()) && self.get(key).is_none() {
+            return Err(WriteError::KeyNotFound);
+        }
+        match lease {
+            Some(id) if *id != LeaseId::NONE && !self.is_granted(*id) => {
+                Err(WriteError::LeaseNotFound)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_read(&self, op: &Op) -> Result<(), WriteError> {
+        let Op::Range { at: Some(at), .. } = op else { return Ok(()) };
+        if *at > self.head {
+            Err(WriteError::Read(ReadError::Future { head: self.head }))
+        } else if *at != Revision::NONE && *at < self.compacted {
+            Err(WriteError::Read(ReadError::Compacted { compacted: self.compacted }))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn apply(
+        &mut self,
+        branch: &Branch<'_>,
+        revision: Revision,
+        events: &mut Vec<Event>,
+    ) -> TxnReply {
+        let mut nested = branch.nested.iter();
+        let mut results = Vec::with_capacity(branch.ops.len());
+        for op in branch.ops {
+            results.push(match op {
+                Op::Put { key, value, lease } => {
+                    let event = self.put(key, value.as_ref(), *lease, revision);
+                    let reply = OpReply::Put { kv: event.kv.clone(), prev: event.prev.clone() };
+                    events.push(event);
+                    reply
+                }
+                Op::Delete { range } => {
+                    let deleted: Vec<_> = self.merged(range).into_values().cloned().collect();
+                    events.extend(deleted.iter().map(|prev| self.delete(prev, revision)));
+                    OpReply::Delete { deleted }
+                }
+                Op::Range { range, limit, at } => {
+                    let now = if events.is_empty() { self.head } else { revision };
+                    OpReply::Range(self.read(range, *limit, *at, now))
+                }
+                Op::Txn(_) => {
+                    let branch = nested.next().expect("every nested transaction has its branch");
+                    OpReply::Txn(self.apply(branch, revision, events))
+                }
+            });
+        }
+        let revision = if events.is_empty() { self.head } else { revision };
+        TxnReply { succeeded: branch.succeeded, revision, results }
     }
 
     /// Key and value are copied once: callers hand in slices of larger buffers, and those must not
     /// live as long as the key does.
-    fn put(&mut self, key: &Bytes, value: &Bytes, revision: Revision) -> Event {
+    fn put(
+        &mut self,
+        key: &Bytes,
+        value: Option<&Bytes>,
+        lease: Option<LeaseId>,
+        revision: Revision,
+    ) -> Event {
         let prev = self.get(key).cloned();
         let (key, create_revision, version) = match &prev {
             Some(prev) => (prev.key.clone(), prev.create_revision, prev.version + 1),
             None => (Bytes::copy_from_slice(key), revision, 1),
         };
-        let value = Bytes::copy_from_slice(value);
-        let kv = KeyValue { key, value, create_revision, mod_revision: revision, version };
+        let kept = prev.as_ref();
+        let value = match value {
+            Some(value) => Bytes::copy_from_slice(value),
+            None => kept.map(|prev| prev.value.clone()).unwrap_or_default(),
+        };
+        let lease = lease.or(kept.map(|prev| prev.lease)).unwrap_or_default();
+        let kv = KeyValue { key, value, create_revision, mod_revision: revision, version, lease };
         self.changes.insert(kv.key.clone(), Some(kv.clone()));
         Event { kind: EventKind::Put, kv, prev }
     }
 
     fn delete(&mut self, prev: &KeyValue, revision: Revision) -> Event {
         self.changes.insert(prev.key.clone(), None);
-        let kv = KeyValue {
-            key: prev.key.clone(),
-            value: Bytes::new(),
-            create_revision: Revision::NONE,
-            mod_revision: revision,
-            version: 0,
-        };
+        let kv = KeyValue::deleted(prev.key.clone(), revision);
         Event { kind: EventKind::Delete, kv, prev: Some(prev.clone()) }
     }
 
-    fn get(&self, key: &[u8]) -> Option<&KeyValue> {
-        match self.changes.get(key) {
-            Some(changed) => changed.as_ref(),
-            None => self.space.get(key),
+    /// Whether there is room for what a record is to be.
+    pub fn check_record(&self, name: &str, content: Option<&Bytes>) -> Result<(), WriteError> {
+        let staged = self.settings.iter().map(Setting::record_bytes).sum::<usize>();
+        let new = content.map_or(0, |content| name.len() + content.len());
+        if new > 0 && self.space.records().bytes() + staged + new > RECORDS_BYTES_MAX {
+            return Err(WriteError::TooLarge);
         }
+        Ok(())
     }
 
-    fn entries(&self, range: &Range, limit: usize) -> RangeReply {
-        let Some(bounds) = range.bounds() else {
-            return RangeReply::collect(std::iter::empty(), limit, self.head);
-        };
-        let mut changed = self.changes.range::<[u8], _>(bounds).peekable();
-        if changed.peek().is_none() {
-            return RangeReply::collect(self.space.entries(range), limit, self.head);
-        }
-        let mut merged: BTreeMap<&Bytes, &KeyValue> =
-            self.space.entries(range).map(|kv| (&kv.key, kv)).collect();
-        for (key, change) in changed {
-            match change {
-                Some(kv) => merged.insert(key, kv),
-                None => merged.remove(key),
-            };
-        }
-        RangeReply::collect(merged.into_values(), limit, self.head)
+    /// Sets or removes a record.
+    pub fn set_record(&mut self, name: String, content: Option<Bytes>) {
+        self.settings.push(Setting::Record(name, content));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Compare;
-
-    fn put(key: &'static str, value: &'static str) -> Txn {
-        Txn::new().then(Op::put(key, value))
-    }
-
-    #[test]
-    fn transactions_of_one_group_see_each_other_and_the_space_does_not() {
-        let space = Space::new();
-        let mut stage = Stage::new(&space);
-        stage.run(&put("a", "1"));
-        let reply = stage.run(&Txn::new().when(Compare::absent("a")).then(Op::put("a", "2")));
-        assert!(!reply.succeeded);
-        assert_eq!(reply.revision, Revision(2));
-        let reply = stage.run(&Txn::new().when(Compare::version("a", 1)).then(Op::put("a", "3")));
-        assert_eq!((reply.succeeded, reply.revision), (true, Revision(3)));
-        assert_eq!(space.get(b"a"), None);
-    }
-
-    #[test]
-    fn a_range_in_a_transaction_sees_the_steps_before_it() {
-        let mut space = Space::new();
-        let mut stage = Stage::new(&space);
-        stage.run(&Txn { success: vec![Op::put("a", "1"), Op::put("b", "1")], ..Txn::new() });
-        let batches = stage.into_batches();
-        batches.into_iter().for_each(|batch| space.apply(batch));
-        let mut stage = Stage::new(&space);
-        let all = Op::range(Range::all(), 0);
-        let reply = stage.run(&Txn::new().then(Op::delete("a")).then(Op::put("c", "1")).then(all));
-        let Some(OpReply::Range(found)) = reply.results.last() else { panic!("no range reply") };
-        let keys: Vec<_> = found.entries.iter().map(|kv| kv.key.clone()).collect();
-        assert_eq!(keys, ["b", "c"]);
-    }
-
-    #[test]
-    fn a_transaction_that_changes_nothing_takes_no_revision() {
-        let space = Space::new();
-        let mut stage = Stage::new(&space);
-        let reply = stage.run(&Txn::new().then(Op::delete("nothing")));
-        assert_eq!(reply.revision, Revision::FIRST);
-        assert!(stage.into_batches().is_empty());
-    }
-
-    #[test]
-    fn a_key_created_again_starts_over() {
-        let space = Space::new();
-        let mut stage = Stage::new(&space);
-        for txn in [put("a", "1"), put("a", "2"), Txn::new().then(Op::delete("a"))] {
-            stage.run(&txn);
-        }
-        let reply = stage.run(&put("a", "3"));
-        let [OpReply::Put { kv, prev: None }] = &reply.results[..] else { panic!("{reply:?}") };
-        assert_eq!((kv.version, kv.create_revision), (1, Revision(5)));
-    }
-}
+mod tests;

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::log::Log;
@@ -10,10 +12,10 @@ use crate::log_store::{Directory, LogStore, Memory};
 use crate::mirror::{self, Mirror};
 use crate::shared::Shared;
 use crate::watch::{WatchSet, Watcher};
-use crate::writer::{self, Job};
+use crate::writer::{self, Answer, Job, Write};
 use crate::{
-    CompactError, Export, KeyValue, OpenError, Options, Range, RangeReply, ReadError, Revision,
-    TXN_BYTES_MAX, Txn, TxnReply, WatchError, WriteError,
+    CompactError, Export, KeyValue, Lease, LeaseId, OpenError, Options, Range, RangeReply,
+    ReadError, Revision, Stats, TXN_BYTES_MAX, Txn, TxnReply, WatchError, WriteError,
 };
 
 /// A key space with a past, and its log. Clones are handles to the same store.
@@ -76,6 +78,11 @@ impl Store {
         self.shared.read().compacted()
     }
 
+    /// How the store is: its sizes and counts, and how long the disk takes.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
     /// A key as it is now.
     pub fn get(&self, key: &[u8]) -> Option<KeyValue> {
         self.shared.read().get(key).cloned()
@@ -95,6 +102,14 @@ impl Store {
         self.shared.read().range(range, at, limit)
     }
 
+    /// How many keys a range holds, or held `at` a revision.
+    ///
+    /// # Errors
+    /// When the revision is not kept any more, or has not happened yet.
+    pub fn count(&self, range: &Range, at: Option<Revision>) -> Result<usize, ReadError> {
+        self.shared.read().count(range, at)
+    }
+
     /// Applies a transaction. It is durable when this returns.
     ///
     /// Once polled, a dropped future may still have its transaction applied.
@@ -102,15 +117,88 @@ impl Store {
     /// # Errors
     /// See [`WriteError`].
     pub async fn commit(&self, txn: Txn) -> Result<TxnReply, WriteError> {
-        if txn.bytes() > TXN_BYTES_MAX {
+        if !txn.is_shallow() || txn.bytes() > TXN_BYTES_MAX {
             return Err(WriteError::TooLarge);
         }
         if txn.writes_a_key_twice() {
             return Err(WriteError::DuplicateKey);
         }
+        self.write(|answer| Write::Commit(txn, answer)).await
+    }
+
+    async fn write<T>(
+        &self,
+        write: impl FnOnce(Answer<T, WriteError>) -> Write,
+    ) -> Result<T, WriteError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Commit(txn, reply)).await.map_err(|_| WriteError::Closed)?;
+        self.jobs.send(Job::Write(write(reply))).await.map_err(|_| WriteError::Closed)?;
         answer.await.unwrap_or(Err(WriteError::Closed))
+    }
+
+    /// Grants a lease for `ttl`, after which it ends by itself unless it was kept alive. With
+    /// [`LeaseId::NONE`] the store chooses its name. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When there is a lease of this name, or [`crate::LEASES_MAX`] leases; else see [`WriteError`].
+    pub async fn grant_lease(&self, id: LeaseId, ttl: Duration) -> Result<Lease, WriteError> {
+        self.write(|answer| Write::Grant(id, ttl, answer)).await
+    }
+
+    /// Ends a lease: deletes the keys attached to it, in key order, at one revision. Returns that
+    /// revision; the head, when there was no key.
+    ///
+    /// # Errors
+    /// When there is no such lease; else see [`WriteError`].
+    pub async fn revoke_lease(&self, id: LeaseId) -> Result<Revision, WriteError> {
+        self.write(|answer| Write::Revoke(id, answer)).await
+    }
+
+    /// Gives a lease its whole TTL again. This does not wait for the disk: it is durable with the
+    /// next write, or within a second.
+    ///
+    /// # Errors
+    /// When there is no such lease, or the store is closed.
+    pub async fn keep_alive(&self, id: LeaseId) -> Result<Lease, WriteError> {
+        if self.jobs.is_closed() {
+            return Err(WriteError::Closed);
+        }
+        self.shared.keep_alive(id).ok_or(WriteError::LeaseNotFound)
+    }
+
+    /// A lease as it is now.
+    pub fn lease(&self, id: LeaseId) -> Option<Lease> {
+        self.shared.read().leases().get(id)
+    }
+
+    /// The leases there are, in the order of their names.
+    pub fn leases(&self) -> Vec<LeaseId> {
+        self.shared.read().leases().ids().collect()
+    }
+
+    /// The keys that are attached to a lease, in order.
+    pub fn lease_keys(&self, id: LeaseId) -> Vec<Bytes> {
+        self.shared.read().keys_of(id).cloned().collect()
+    }
+
+    /// The content of a record: a small thing that is kept beside the keys, under a name, without
+    /// a revision.
+    pub fn record(&self, name: &str) -> Option<Bytes> {
+        self.shared.read().records().get(name).cloned()
+    }
+
+    /// The records whose names begin with `prefix`, in the order of their names.
+    pub fn records(&self, prefix: &str) -> Vec<(String, Bytes)> {
+        let space = self.shared.read();
+        let found = space.records().with_prefix(prefix);
+        found.map(|(name, content)| (name.clone(), content.clone())).collect()
+    }
+
+    /// Sets a record, or removes it. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When all records would take more than [`crate::RECORDS_BYTES_MAX`]; else see [`WriteError`].
+    pub async fn put_record(&self, name: &str, content: Option<Bytes>) -> Result<(), WriteError> {
+        self.write(|answer| Write::Record(name.to_owned(), content, answer)).await
     }
 
     /// Watches a range from a revision on: `from` is the first one whose changes are wanted;
@@ -140,7 +228,8 @@ impl Store {
     pub async fn compact(&self, revision: Revision) -> Result<(), CompactError> {
         let closed = || CompactError::Write(WriteError::Closed);
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Compact(revision, reply)).await.map_err(|_| closed())?;
+        let job = Job::Write(Write::Compact(revision, reply));
+        self.jobs.send(job).await.map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 

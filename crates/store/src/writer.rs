@@ -4,29 +4,28 @@
 //! them durable with one append and one sync, publishes them, and then answers. A snapshot is
 //! written beside it by a thread of its own.
 
+mod group;
 mod snapshotting;
 
 use std::sync::Arc;
 use std::thread;
 
+pub(crate) use group::Write;
+use group::{Group, Outcome, Reply};
 use snapshotting::Snapshotting;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::log::{AppendError, Entry, Log, write_frame};
+use crate::lease::expiry::Expiry;
+use crate::log::{AppendError, Log, checkpoint};
 use crate::shared::Shared;
 use crate::space::Batch;
-use crate::stage::Stage;
-use crate::{Options, Revision, Txn, TxnReply};
+use crate::{Options, ReadError, Revision};
 
 /// The most bytes of keys and values one transaction may carry.
 pub const TXN_BYTES_MAX: usize = 8 << 20;
 
 /// Jobs that may wait for the writer; beyond it, callers wait to be let in.
 pub(crate) const WAITING_JOBS_MAX: usize = 1_024;
-
-/// A group is closed when it has this many writes or bytes.
-const GROUP_WRITES_MAX: usize = 512;
-const GROUP_BYTES_MAX: usize = 4 << 20;
 
 /// Why a write was refused. It changed nothing and is not in the log, except after `Failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,16 +34,36 @@ pub enum WriteError {
     /// There is no room on the disk. Reads go on, and writes will when there is room.
     #[error("there is no room left for the store's log")]
     Full,
+    /// Keys and values, with their history, have reached the quota of the options. Deletes go on,
+    /// and puts will when there is room again.
+    #[error("the store has reached its quota")]
+    Quota,
     /// The disk failed: what became of the write shows when the store is opened again; until then
     /// there are no more writes.
     #[error("the store's log failed; open the store again")]
     Failed,
-    /// The transaction carries more than [`TXN_BYTES_MAX`].
-    #[error("the transaction is larger than {TXN_BYTES_MAX} bytes")]
+    /// The transaction carries more than [`TXN_BYTES_MAX`], or is nested deeper than
+    /// [`crate::TXN_DEPTH_MAX`]; or the records would take more than [`crate::RECORDS_BYTES_MAX`].
+    #[error("the write is larger than the store takes")]
     TooLarge,
-    /// One branch of the transaction writes a key twice.
+    /// The transaction writes a key twice, whichever branches are taken.
     #[error("the transaction writes a key twice")]
     DuplicateKey,
+    /// A put keeps the value or lease of a key that is not there.
+    #[error("the key whose value or lease is to be kept is not there")]
+    KeyNotFound,
+    /// There is no such lease.
+    #[error("there is no such lease")]
+    LeaseNotFound,
+    /// There is a lease of this name already.
+    #[error("there is such a lease already")]
+    LeaseExists,
+    /// There are [`crate::LEASES_MAX`] leases.
+    #[error("there are too many leases")]
+    TooManyLeases,
+    /// The transaction reads at a revision that cannot be read.
+    #[error("read in the transaction")]
+    Read(#[source] ReadError),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -83,8 +102,7 @@ pub(crate) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 pub(crate) type Closer = oneshot::Sender<()>;
 
 pub(crate) enum Job {
-    Commit(Txn, Answer<TxnReply, WriteError>),
-    Compact(Revision, Answer<(), CompactError>),
+    Write(Write),
     SnapshotEnded(snapshotting::Outcome),
     Close(Closer),
 }
@@ -97,6 +115,7 @@ pub(crate) fn start(
 ) -> std::io::Result<mpsc::Sender<Job>> {
     let (sender, jobs) = mpsc::channel(WAITING_JOBS_MAX);
     let snapshotting = Snapshotting::new(shared.clone(), sender.downgrade());
+    shared.start_expiry(Expiry::new(&shared, sender.downgrade()));
     let writer = Writer { log, shared, options, snapshotting };
     thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(jobs))?;
     Ok(sender)
@@ -107,39 +126,6 @@ struct Writer {
     shared: Arc<Shared>,
     options: Options,
     snapshotting: Snapshotting,
-}
-
-/// Writes that become durable together.
-#[derive(Default)]
-struct Group {
-    writes: Vec<Write>,
-    bytes: usize,
-}
-
-enum Write {
-    Commit(Txn, Answer<TxnReply, WriteError>),
-    Compact(Revision, Answer<(), CompactError>),
-}
-
-/// What a group comes to, before it is durable.
-#[derive(Default)]
-struct Outcome {
-    replies: Vec<Reply>,
-    batches: Vec<Batch>,
-    /// Empty when there is nothing to log.
-    frame: Vec<u8>,
-    compact: Option<Revision>,
-}
-
-enum Reply {
-    Commit(Answer<TxnReply, WriteError>, TxnReply),
-    Compact(Answer<(), CompactError>, Result<(), CompactError>),
-}
-
-impl Group {
-    fn is_full(&self) -> bool {
-        self.writes.len() >= GROUP_WRITES_MAX || self.bytes >= GROUP_BYTES_MAX
-    }
 }
 
 impl Writer {
@@ -168,11 +154,7 @@ impl Writer {
             match job {
                 Job::Close(done) => return (group, Some(done)),
                 Job::SnapshotEnded(outcome) => self.snapshotting.ended(&mut self.log, outcome),
-                Job::Commit(txn, reply) => {
-                    group.bytes += txn.bytes();
-                    group.writes.push(Write::Commit(txn, reply));
-                }
-                Job::Compact(revision, reply) => group.writes.push(Write::Compact(revision, reply)),
+                Job::Write(write) => group.push(write),
             }
             next = if group.is_full() { None } else { jobs.try_recv().ok() };
         }
@@ -188,62 +170,23 @@ impl Writer {
     }
 
     fn commit(&mut self, group: Group) {
-        if group.writes.is_empty() {
+        if group.is_empty() {
             return;
         }
-        let Outcome { replies, batches, frame, compact } = self.work_out(group);
-        if let Err(error) = self.write(&frame, &batches) {
-            return self.refuse(replies, error);
+        let outcome = group.work_out(&self.shared.read());
+        if let Err(error) = self.write(&outcome.frame, &outcome.staged.batches) {
+            return self.refuse(outcome, error);
         }
-        if !batches.is_empty() {
-            self.shared.publish(batches, &self.options);
-        }
+        let Outcome { replies, staged, compact, .. } = outcome;
+        self.shared.publish(staged, &self.options);
         if let Some(revision) = compact {
             self.shared.compact(revision);
         }
-        for reply in replies {
-            // Whoever asked may have gone; what was done stays done.
-            match reply {
-                Reply::Commit(to, reply) => drop(to.send(Ok(reply))),
-                Reply::Compact(to, reply) => drop(to.send(reply)),
-            }
-        }
+        replies.into_iter().for_each(Reply::send);
         let compacted = self.shared.read().compacted();
         if self.log.snapshot_due(compacted, &self.options) {
             self.snapshotting.start(self.log.store());
         }
-    }
-
-    fn work_out(&self, group: Group) -> Outcome {
-        let space = self.shared.read();
-        let mut stage = Stage::new(&space);
-        let mut outcome = Outcome::default();
-        let mut frame = Vec::with_capacity(group.bytes);
-        let mut is_empty = true;
-        write_frame(&mut frame, |entries| {
-            let start = entries.len();
-            for write in group.writes {
-                let reply = match write {
-                    Write::Commit(txn, to) => {
-                        Reply::Commit(to, work_out(&mut stage, &txn, entries))
-                    }
-                    Write::Compact(revision, to) => {
-                        let compacted = space.compacted().max(outcome.compact.unwrap_or_default());
-                        let checked = check_compact(revision, compacted, stage.head());
-                        if checked.is_ok() {
-                            Entry::encode_compact(entries, revision);
-                            outcome.compact = Some(revision);
-                        }
-                        Reply::Compact(to, checked)
-                    }
-                };
-                outcome.replies.push(reply);
-            }
-            is_empty = entries.len() == start;
-        });
-        outcome.batches = stage.into_batches();
-        outcome.frame = if is_empty { Vec::new() } else { frame };
-        outcome
     }
 
     fn write(&mut self, frame: &[u8], batches: &[Batch]) -> Result<(), WriteError> {
@@ -252,7 +195,8 @@ impl Writer {
         }
         let head = || self.shared.read().head();
         let last = batches.last().map_or_else(head, |batch| batch.revision);
-        self.log.append(frame, last).map_err(|error| match error {
+        let checkpoint = || checkpoint(&self.shared.read());
+        self.log.append(frame, last, checkpoint).map_err(|error| match error {
             AppendError::Full(cause) => {
                 tracing::warn!(%cause, "no room for the log: the write is refused");
                 WriteError::Full
@@ -265,42 +209,24 @@ impl Writer {
         })
     }
 
-    fn refuse(&mut self, replies: Vec<Reply>, error: WriteError) {
-        for reply in replies {
-            match reply {
-                Reply::Commit(to, _) => drop(to.send(Err(error))),
-                Reply::Compact(to, _) => drop(to.send(Err(CompactError::Write(error)))),
-            }
-        }
+    fn refuse(&mut self, outcome: Outcome, error: WriteError) {
+        self.keep_leases(&outcome);
+        outcome.replies.into_iter().for_each(|reply| reply.refuse(error));
         // A snapshot may be what makes room.
         let compacted = self.shared.read().compacted();
         if error == WriteError::Full && self.log.snapshot_frees(compacted) {
             self.snapshotting.start(self.log.store());
         }
     }
-}
 
-/// Works out one transaction and logs what it writes.
-fn work_out(stage: &mut Stage<'_>, txn: &Txn, entries: &mut Vec<u8>) -> TxnReply {
-    let before = stage.head();
-    let reply = stage.run(txn);
-    if reply.revision > before {
-        let ops = if reply.succeeded { &txn.success } else { &txn.failure };
-        Entry::encode_write(entries, reply.revision, ops);
-    }
-    reply
-}
-
-fn check_compact(
-    revision: Revision,
-    compacted: Revision,
-    head: Revision,
-) -> Result<(), CompactError> {
-    if revision > head {
-        Err(CompactError::Future { head })
-    } else if revision <= compacted {
-        Err(CompactError::Compacted { compacted })
-    } else {
-        Ok(())
+    /// Nothing of the outcome is durable: leases do not end, and keep-alives are still to be logged.
+    fn keep_leases(&self, outcome: &Outcome) {
+        let space = self.shared.read();
+        space.leases().not_logged(&outcome.renewed);
+        for reply in &outcome.replies {
+            if let Reply::Expire(ids) = reply {
+                ids.iter().for_each(|id| space.leases().end_refused(*id));
+            }
+        }
     }
 }

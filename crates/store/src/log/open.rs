@@ -9,9 +9,9 @@ use super::segment::{self, Header, Segment};
 use super::snapshot::{self, LoadError};
 use super::{Entry, Log};
 use crate::log_store::{LockError, LogStore};
-use crate::space::Space;
+use crate::space::{Setting, Space};
 use crate::stage::Stage;
-use crate::{Op, Options, Revision};
+use crate::{Options, Revision};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +100,7 @@ impl Log {
 enum Replayed {
     /// A header, and frames up to its end.
     Whole,
-    /// Not even a whole header.
+    /// Not even all that it was begun with.
     Nothing,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Opening<'a> {
         snapshots.sort();
         let space = Space::new();
         let opening = Opening { store, options, space, segments, snapshots, snapshot_bytes: 0 };
-        for name in names.iter().filter(|name| name.ends_with(snapshot::UNFINISHED_SUFFIX)) {
+        for name in names.iter().filter(|name| name.ends_with(segment::UNFINISHED_SUFFIX)) {
             opening.remove(name)?;
         }
         Ok(opening)
@@ -145,6 +145,7 @@ impl<'a> Opening<'a> {
         })?;
         self.snapshot_bytes = loaded.bytes;
         self.space = Space::restored(loaded.entries, newest);
+        self.space.restore_settings(loaded.settings);
         Ok(())
     }
 
@@ -181,7 +182,7 @@ impl<'a> Opening<'a> {
         self.check_follows(segment.first, &path)?;
         let file = self.read(&name)?;
         match segment::check(&file, segment.first) {
-            Header::Good => {}
+            Header::Good(format) => segment.format = format,
             Header::Torn if is_last => return Ok(Replayed::Nothing),
             Header::Torn => return Err(damaged(path, 0, TOO_SHORT)),
             Header::Damaged(reason) => return Err(damaged(path, 0, reason)),
@@ -192,9 +193,13 @@ impl<'a> Opening<'a> {
             match frame::at(&file, offset) {
                 Found::Frame { payload, next } => {
                     self.replay_frame(segment, payload, offset)?;
+                    if offset == segment::HEADER_BYTES {
+                        segment.bytes_at_first = next as u64;
+                    }
                     offset = next;
                 }
                 Found::End => break,
+                Found::Torn if is_last && segment.lacks_checkpoint(offset) => break,
                 Found::Torn if is_last => {
                     self.truncate(&name, offset, file.len())?;
                     break;
@@ -204,7 +209,12 @@ impl<'a> Opening<'a> {
             }
         }
         segment.bytes = offset as u64;
-        Ok(Replayed::Whole)
+        match segment.lacks_checkpoint(offset) {
+            // It was being begun.
+            true if is_last => Ok(Replayed::Nothing),
+            true => Err(damaged(path, offset, TOO_SHORT)),
+            false => Ok(Replayed::Whole),
+        }
     }
 
     /// What begins with revision `first` must follow what was read, or overlap with it.
@@ -229,26 +239,48 @@ impl<'a> Opening<'a> {
             match entry {
                 Entry::Compact(revision) => drop(self.space.compact(revision)),
                 Entry::Write(revision, ops) => {
-                    self.check_follows(revision, &path)?;
-                    segment.last = revision;
-                    if revision > self.space.head() && !self.replay_write(&ops) {
-                        return Err(unknown(path));
-                    }
+                    let replay = |stage: &mut Stage<'_>| stage.replay(&ops);
+                    self.replay_revision(segment, revision, replay, unknown)?;
                 }
+                Entry::LeaseEnded(id, revision) => {
+                    if let Some(revision) = revision {
+                        let replay = |stage: &mut Stage<'_>| stage.end_lease(id);
+                        self.replay_revision(segment, revision, replay, unknown)?;
+                    }
+                    self.space.set(Setting::LeaseEnded(id));
+                }
+                Entry::Lease(lease) => self.space.restore_lease(lease),
+                Entry::Record(name, content) => self.space.set(Setting::Record(name, content)),
+                Entry::ClearSettings => self.space.clear_settings(),
             }
         }
         Ok(())
     }
 
-    /// Whether the operations did change something, as they did when they were logged.
-    fn replay_write(&mut self, ops: &[Op]) -> bool {
+    /// Does once more what made a revision, unless the snapshot has it.
+    fn replay_revision(
+        &mut self,
+        segment: &mut Segment,
+        revision: Revision,
+        replay: impl FnOnce(&mut Stage<'_>),
+        unknown: impl FnOnce(PathBuf) -> OpenError,
+    ) -> Result<(), OpenError> {
+        let path = self.store.path(&segment::name(segment.first));
+        self.check_follows(revision, &path)?;
+        segment.last = revision;
+        if revision <= self.space.head() {
+            return Ok(());
+        }
         let mut stage = Stage::new(&self.space);
-        stage.apply(ops);
-        let batches = stage.into_batches();
-        let changed = !batches.is_empty();
+        replay(&mut stage);
+        let batches = stage.finish().batches;
+        // It did change something when it was logged.
+        if batches.is_empty() {
+            return Err(unknown(path));
+        }
         batches.into_iter().for_each(|batch| self.space.apply(batch));
         drop(self.space.trim(self.options));
-        changed
+        Ok(())
     }
 
     fn finish(self) -> Result<(Log, Space), OpenError> {
@@ -262,7 +294,8 @@ impl<'a> Opening<'a> {
             None => {
                 let first = space.head().next();
                 let path = store.path(&segment::name(first));
-                let created = segment::create(store.as_ref(), first);
+                let checkpoint = super::checkpoint(&space);
+                let created = segment::create(store.as_ref(), first, &checkpoint);
                 let (segment, file) = created.map_err(|source| failed(path, source))?;
                 segments.push(segment);
                 file

@@ -1,8 +1,10 @@
-//! A snapshot: every key as it was at one revision.
+//! A snapshot: every key as it was at one revision, and the leases and records of a moment at it or
+//! after it.
 //!
-//! A file header like a segment's, frames of keys in order, then a last frame that holds nothing:
-//! a snapshot without it is not complete. It is written under another name, made durable, and
-//! only then given its own.
+//! A file header like a segment's; frames of keys in order and of leases and records, each with a
+//! byte before that says which; then a last frame that holds nothing: a snapshot without it is not
+//! complete. It is written under another name, made durable, and only then given its own.
+//! Format 1 had keys only, and not that byte.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
@@ -10,17 +12,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::segment::{self, Header};
-use super::{entry, frame};
+use super::entry::{self, Entry, KeyFormat};
+use super::frame;
+use super::segment::{self, FORMAT_WITH_SETTINGS, Header, UNFINISHED_SUFFIX};
 use crate::log_store::{LogFile, LogStore};
+use crate::space::Settings;
 use crate::{KeyValue, Revision};
 
 const MAGIC: &[u8; 8] = b"sampansn";
 const SUFFIX: &str = ".snapshot";
-pub(super) const UNFINISHED_SUFFIX: &str = ".tmp";
 
 /// A frame is written out when it has this many bytes.
 const FRAME_BYTES: usize = 256 << 10;
+
+/// What a frame holds.
+const KEYS: u8 = 1;
+const SETTINGS: u8 = 2;
 
 pub(super) fn name(revision: Revision) -> String {
     format!("{:020}{SUFFIX}", revision.0)
@@ -62,6 +69,7 @@ impl SnapshotWriter {
         while !rest.is_empty() {
             self.frame.clear();
             frame::write(&mut self.frame, |out| {
+                out.push(KEYS);
                 while let Some((kv, after)) = rest.split_first()
                     && out.len() < FRAME_BYTES
                 {
@@ -72,6 +80,13 @@ impl SnapshotWriter {
             self.write_frame()?;
         }
         Ok(())
+    }
+
+    /// Adds leases and records.
+    pub fn add_settings(&mut self, settings: &Settings) -> io::Result<()> {
+        self.frame.clear();
+        encode_settings(&mut self.frame, settings);
+        self.write_frame()
     }
 
     fn write_frame(&mut self) -> io::Result<()> {
@@ -103,14 +118,26 @@ impl Drop for SnapshotWriter {
     }
 }
 
-/// Appends how a snapshot begins. It goes on with [`encode_keys`] and ends with [`encode_end`].
+/// Appends how a snapshot begins. It goes on with [`encode_keys`] and [`encode_settings`], and ends
+/// with [`encode_end`].
 pub(crate) fn encode_head(out: &mut Vec<u8>, revision: Revision) {
     out.extend_from_slice(&segment::header(MAGIC, revision));
 }
 
 /// Appends a frame of keys, which must come in order. There must be some.
 pub(crate) fn encode_keys(out: &mut Vec<u8>, entries: &[KeyValue]) {
-    frame::write(out, |out| entries.iter().for_each(|kv| entry::encode_key_value(out, kv)));
+    frame::write(out, |out| {
+        out.push(KEYS);
+        entries.iter().for_each(|kv| entry::encode_key_value(out, kv));
+    });
+}
+
+/// Appends a frame of leases and records.
+pub(crate) fn encode_settings(out: &mut Vec<u8>, settings: &Settings) {
+    frame::write(out, |out| {
+        out.push(SETTINGS);
+        Entry::encode_settings(out, settings);
+    });
 }
 
 /// Appends the frame that says that nothing is missing.
@@ -141,6 +168,7 @@ impl From<io::Error> for LoadError {
 pub(crate) struct Loaded {
     pub revision: Revision,
     pub entries: BTreeMap<Bytes, KeyValue>,
+    pub settings: Settings,
     /// The size of the snapshot.
     pub bytes: u64,
 }
@@ -157,22 +185,54 @@ pub(crate) fn read(from: impl Read, expected: Option<Revision>) -> Result<Loaded
     let mut header = [0; segment::HEADER_BYTES];
     file.fill(&mut header)?;
     let revision = expected.unwrap_or_else(|| segment::revision_of(&header));
-    match segment::check_header(&header, MAGIC, revision) {
-        Header::Good => {}
+    let format = match segment::check_header(&header, MAGIC, revision) {
+        Header::Good(format) => format,
         Header::Format(format) => return Err(LoadError::Format(format)),
         Header::Torn => return Err(damaged(0, "the header of the file is empty")),
         Header::Damaged(reason) => return Err(damaged(0, reason)),
-    }
-    let mut entries = BTreeMap::new();
+    };
+    let (entries, settings) = (BTreeMap::new(), Settings::default());
+    let mut loaded = Loaded { revision, entries, settings, bytes: file.offset };
     loop {
-        let offset = file.offset;
         let payload = file.frame()?;
         if payload.is_empty() {
-            return Ok(Loaded { revision, entries, bytes: file.offset });
+            loaded.bytes = file.offset;
+            return Ok(loaded);
         }
-        let keys = entry::decode_key_values(&payload);
-        let keys = keys.ok_or_else(|| damaged(offset, "a frame holds something unknown"))?;
-        entries.extend(keys.into_iter().map(|kv| (kv.key.clone(), kv)));
+        let known = loaded.add(&payload, format);
+        known.ok_or_else(|| damaged(loaded.bytes, "a frame holds something unknown"))?;
+        loaded.bytes = file.offset;
+    }
+}
+
+impl Loaded {
+    /// Adds what a frame holds; `None` when that is unknown.
+    fn add(&mut self, payload: &[u8], format: u32) -> Option<()> {
+        let (kind, payload, keys) = match payload.split_first() {
+            Some((kind, rest)) if format >= FORMAT_WITH_SETTINGS => {
+                (*kind, rest, KeyFormat::Leased)
+            }
+            _ => (KEYS, payload, KeyFormat::Plain),
+        };
+        match kind {
+            KEYS => {
+                let keys = entry::decode_key_values(payload, keys)?;
+                self.entries.extend(keys.into_iter().map(|kv| (kv.key.clone(), kv)));
+            }
+            SETTINGS => {
+                for entry in Entry::decode_all(payload)? {
+                    match entry {
+                        Entry::Lease(lease) => self.settings.leases.push(lease),
+                        Entry::Record(name, Some(content)) => {
+                            self.settings.records.push((name, content));
+                        }
+                        _ => return None,
+                    }
+                }
+            }
+            _ => return None,
+        }
+        Some(())
     }
 }
 

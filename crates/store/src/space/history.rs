@@ -95,13 +95,20 @@ impl History {
         Some(batch)
     }
 
-    /// The newest revision that must go for the rest to be within bounds.
-    pub fn beyond(&self, options: &Options) -> Option<Revision> {
+    /// Revisions that are kept, and their bytes.
+    pub fn kept(&self) -> (usize, usize) {
+        (self.ring.len() - self.compacted, self.bytes - self.compacted_bytes)
+    }
+
+    /// The newest revision that must go for the rest to be within bounds, beside keys and values
+    /// of `live_bytes`.
+    pub fn beyond(&self, options: &Options, live_bytes: u64) -> Option<Revision> {
+        let bytes_max = options.history_bytes_beside(live_bytes);
         let mut excess = self.ring.len().saturating_sub(options.history_revisions_max);
         excess = excess.max(self.compacted);
         let mut bytes = self.bytes - self.compacted_bytes;
         for (index, batch) in self.ring.iter().enumerate().skip(self.compacted) {
-            if index >= excess && bytes <= options.history_bytes_max {
+            if index >= excess && bytes <= bytes_max {
                 break;
             }
             bytes -= batch.bytes();

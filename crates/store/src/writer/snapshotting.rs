@@ -104,6 +104,8 @@ fn take(
     stop: &AtomicBool,
 ) -> io::Result<u64> {
     let mut writer = SnapshotWriter::create(store, revision)?;
+    let settings = shared.read().settings();
+    writer.add_settings(&settings)?;
     let mut rest = Range::all();
     loop {
         if stop.load(Ordering::Relaxed) {
