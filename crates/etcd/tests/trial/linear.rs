@@ -227,10 +227,8 @@ struct Walk<'a> {
 }
 
 fn check_key(before: State, history: &[Part]) -> Result<(), String> {
-    let mut walk = Walk {
-        pending: Vec::new(),
-        configs: HashSet::from([Config { state: before, done: 0 }]),
-    };
+    let mut walk =
+        Walk { pending: Vec::new(), configs: HashSet::from([Config { state: before, done: 0 }]) };
     let mut slots = BTreeMap::new();
     for (place, (_, is_end, index)) in moments(history).into_iter().enumerate() {
         let part = &history[index];

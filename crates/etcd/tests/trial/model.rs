@@ -154,8 +154,7 @@ fn act(space: &mut Space, next: i64, action: &Action, changes: &mut Vec<Change>)
             let before = space.get(key).copied();
             let (created, version) =
                 before.map_or((next, 1), |entry| (entry.created, entry.version + 1));
-            let entry =
-                Entry { value: *value, created, modified: next, version, lease: *lease };
+            let entry = Entry { value: *value, created, modified: next, version, lease: *lease };
             space.insert(key.clone(), entry);
             changes.push(Change { key: key.clone(), now: Some(entry) });
             Answer::Put(before)

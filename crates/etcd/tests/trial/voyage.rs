@@ -13,9 +13,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::history::{Call, Clock, Moment};
 use super::leases::{Leases, Promise};
-use super::load::{Client, Done, Notes, PATIENCE, Random};
 use super::linear;
-use super::model::{Action, Answer, Keys, Operation, Reply, Space};
+use super::load::{Client, Done, Notes, PATIENCE, Random};
+use super::model::{Action, Answer, Keys, Operation, Reply, Space, apply};
 use super::renewing::{Habit, Holder, PREFIX};
 use super::timeline::{Timeline, Window, Written};
 use super::vessel::{Vessel, disk_use};
@@ -197,10 +197,8 @@ impl<'a, V: Vessel> Voyage<'a, V> {
     async fn close(&mut self, crew: &mut Crew) -> Result<(), String> {
         let notes = self.notes.clone();
         let shut = well(crew, notes.gate.write()).await?;
-        let after = self.everything().await?;
-        let value = self.pilot.fresh_value();
-        let mark = Action::Put { key: MARK.into(), value, lease: 0 };
-        let marked = self.answered(Operation::plain(mark)).await?.revision;
+        let mut after = self.everything().await?;
+        let marked = self.mark(&mut after).await?;
         let at = notes.clock.now();
         let mut told = Vec::new();
         for seen in &self.watchers {
@@ -217,6 +215,15 @@ impl<'a, V: Vessel> Voyage<'a, V> {
         self.checked().await?;
         self.check(Closed { calls, written, at }, after);
         Ok(())
+    }
+
+    /// Writes once more, so that every watcher is told something. `after` is made to fit.
+    async fn mark(&mut self, after: &mut Timeline) -> Result<i64, String> {
+        let value = self.pilot.fresh_value();
+        let mark = Operation::plain(Action::Put { key: MARK.into(), value, lease: 0 });
+        let marked = self.answered(mark.clone()).await?.revision;
+        apply(&mut after.space, marked - 1, &mark);
+        Ok(marked)
     }
 
     async fn answered(&mut self, operation: Operation) -> Result<Reply, String> {

@@ -107,7 +107,8 @@ impl Watcher {
 
     /// One stream. An error is one of the connection; `Ok` is what is wrong with the watch.
     async fn watch(&mut self) -> Result<String, Status> {
-        let mut client = WatchClient::new(channel(&self.endpoint)).max_decoding_message_size(64 << 20);
+        let mut client =
+            WatchClient::new(channel(&self.endpoint)).max_decoding_message_size(64 << 20);
         let filters = match self.seen.sort {
             Sort::PutsOnly => vec![FilterType::Nodelete.into()],
             Sort::Plain | Sort::WithPrevious => Vec::new(),
@@ -174,7 +175,11 @@ fn revision(event: &Event) -> i64 {
 
 /// Watches again what was watched before, and compares: history is the same after a restart. False
 /// when it has been compacted meanwhile.
-pub async fn look_again(endpoint: String, clock: Clock, written: &[Written]) -> Result<bool, String> {
+pub async fn look_again(
+    endpoint: String,
+    clock: Clock,
+    written: &[Written],
+) -> Result<bool, String> {
     let (Some(first), Some(last)) = (written.first(), written.last()) else { return Ok(true) };
     let seen = Seen::new(Sort::Plain);
     let space = Space::new();
