@@ -140,7 +140,7 @@ impl Space {
         let (past, history, pins) = (BTreeMap::new(), History::default(), Pins::default());
         let leased = current.values().collect();
         let live_bytes = current.values().map(KeyValue::bytes).sum();
-        let (leases, records, unseen) = (Leases::new(), Records::default(), Revision::NONE);
+        let (leases, records, unseen) = (Leases::new(), Records::default(), compacted);
         Space {
             current,
             past,
@@ -417,8 +417,8 @@ mod tests {
     fn write(space: &mut Space, ops: Vec<Op>) {
         let txn = Txn { success: ops, ..Txn::new() };
         let mut stage = Stage::new(space);
-        stage.run(&txn);
-        for batch in stage.into_batches() {
+        stage.run(&txn).unwrap();
+        for batch in stage.finish().batches {
             space.apply(batch);
         }
     }

@@ -220,42 +220,4 @@ pub(super) fn decode_key_values(payload: &[u8], format: KeyFormat) -> Option<Vec
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn any_bytes() -> impl Strategy<Value = Bytes> {
-        proptest::collection::vec(any::<u8>(), 0..20).prop_map(Bytes::from)
-    }
-
-    fn any_op() -> impl Strategy<Value = Op> {
-        prop_oneof![
-            (any_bytes(), any_bytes()).prop_map(|(key, value)| Op::put(key, value)),
-            (any_bytes(), any_bytes()).prop_map(|(a, b)| Op::delete_range(Range::new(a, b))),
-            any_bytes().prop_map(|start| Op::delete_range(Range::starting_at(start))),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn entries_read_back_as_written(
-            ops in proptest::collection::vec(any_op(), 0..8), revision: u64, compacted: u64,
-        ) {
-            let mut out = Vec::new();
-            Entry::encode_write(&mut out, Revision(revision), &ops);
-            Entry::encode_compact(&mut out, Revision(compacted));
-            let write = Entry::Write(Revision(revision), ops);
-            let expected = vec![write, Entry::Compact(Revision(compacted))];
-            prop_assert_eq!(Entry::decode_all(&out), Some(expected));
-        }
-
-        #[test]
-        fn any_other_bytes_are_refused_or_read_but_never_panic(
-            payload in proptest::collection::vec(0u8..5, 0..64),
-        ) {
-            let _ = Entry::decode_all(&payload);
-            let _ = decode_key_values(&payload);
-        }
-    }
-}
+mod tests;

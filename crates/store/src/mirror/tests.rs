@@ -6,7 +6,7 @@ use crate::{Compare, Op, ReadError, Store, WatchError};
 const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn blank() -> KeyValue {
-    deleted(Bytes::new(), Revision::NONE)
+    KeyValue::deleted(Bytes::new(), Revision::NONE)
 }
 
 fn kv(key: &'static str, value: &'static str, revision: u64) -> KeyValue {
@@ -26,8 +26,11 @@ fn put(revision: u64, key: &'static str, value: &'static str) -> Batch {
 }
 
 fn delete(revision: u64, key: &'static str) -> Batch {
-    let event =
-        Event { kind: EventKind::Delete, kv: deleted(key.into(), Revision(revision)), prev: None };
+    let event = Event {
+        kind: EventKind::Delete,
+        kv: KeyValue::deleted(key.into(), Revision(revision)),
+        prev: None,
+    };
     Batch { revision: Revision(revision), events: vec![event] }
 }
 

@@ -16,6 +16,7 @@ fn small() -> Options {
         history_bytes_max: 1 << 20,
         segment_bytes: 512,
         snapshot_after_bytes: 2_048,
+        ..Options::default()
     }
 }
 
