@@ -80,6 +80,11 @@ impl Shared {
         ids.into_iter().for_each(|id| expiry.granted(id));
     }
 
+    #[cfg(test)]
+    pub fn expiry_clock_moved(&self) {
+        self.expiry.get().expect("the store is open").clock_moved();
+    }
+
     /// Gives a lease its whole TTL again; it is logged soon.
     pub fn keep_alive(&self, id: LeaseId) -> Option<Lease> {
         let (lease, is_first) = self.read().leases().keep_alive(id)?;

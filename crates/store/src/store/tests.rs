@@ -7,6 +7,8 @@ use super::*;
 use crate::log_store::{Fault, Faulty};
 use crate::{Batch, Compare, EventKind, Op};
 
+mod leases;
+
 const SOON: Duration = Duration::from_secs(20);
 
 /// Segments and history so small that a hundred writes rotate, compact and take snapshots.
