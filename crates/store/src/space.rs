@@ -7,10 +7,11 @@
 mod history;
 mod leased;
 mod pins;
+mod reading;
 mod records;
+mod settings;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 pub use history::{Batch, Event, EventKind};
@@ -18,97 +19,13 @@ use history::{History, Past};
 use leased::Leased;
 pub(crate) use pins::Pin;
 use pins::Pins;
+pub use reading::{RangeReply, ReadError};
 pub use records::RECORDS_BYTES_MAX;
 pub(crate) use records::Records;
+pub(crate) use settings::{Setting, Settings};
 
-use crate::lease::table::{Leases, LoggedLease};
-use crate::{KeyValue, LeaseId, Options, Range, Revision, Stats};
-
-/// Why a range could not be read at the revision asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// The revision is older than the history that is kept.
-    #[error("the revision is older than {compacted}, the oldest that is kept")]
-    Compacted {
-        /// The oldest revision that can be read.
-        compacted: Revision,
-    },
-    /// The revision has not happened yet.
-    #[error("the revision is in the future; the store is at {head}")]
-    Future {
-        /// The newest revision.
-        head: Revision,
-    },
-}
-
-/// A range as it was at one revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RangeReply {
-    /// The entries, in key order, no more than asked for.
-    pub entries: Vec<KeyValue>,
-    /// The store's head when the range was read.
-    pub revision: Revision,
-    /// Whether the range holds more than the entries here.
-    pub more: bool,
-    /// How many keys the whole range holds.
-    pub count: usize,
-}
-
-impl RangeReply {
-    /// Takes `limit` entries (0: all) and counts the rest.
-    pub(crate) fn collect<'a>(
-        found: impl Iterator<Item = &'a KeyValue>,
-        limit: usize,
-        revision: Revision,
-    ) -> RangeReply {
-        let mut entries = Vec::new();
-        let mut count = 0;
-        for kv in found {
-            count += 1;
-            if limit == 0 || count <= limit {
-                entries.push(kv.clone());
-            }
-        }
-        let more = count > entries.len();
-        RangeReply { entries, revision, more, count }
-    }
-}
-
-/// A change beside the keys: it has no revision, and nobody can watch it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Setting {
-    /// A lease is granted for this long.
-    Lease(LeaseId, Duration),
-    /// A lease is there no more.
-    LeaseEnded(LeaseId),
-    /// A record has this content, or none any more.
-    Record(String, Option<Bytes>),
-}
-
-impl Setting {
-    /// The lease that it grants.
-    pub fn granted(&self) -> Option<LeaseId> {
-        match self {
-            Setting::Lease(id, _) => Some(*id),
-            Setting::LeaseEnded(_) | Setting::Record(..) => None,
-        }
-    }
-
-    /// The bytes of the record that it sets.
-    pub fn record_bytes(&self) -> usize {
-        match self {
-            Setting::Record(name, Some(content)) => name.len() + content.len(),
-            Setting::Record(_, None) | Setting::Lease(..) | Setting::LeaseEnded(_) => 0,
-        }
-    }
-}
-
-/// All that there is beside the keys, as the log and snapshots hold it.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Settings {
-    pub leases: Vec<LoggedLease>,
-    pub records: Vec<(String, Bytes)>,
-}
+use crate::lease::table::Leases;
+use crate::{KeyValue, Options, Range, Revision, Stats};
 
 /// See the module.
 pub(crate) struct Space {
@@ -264,15 +181,6 @@ impl Space {
         self.history.push(batch);
     }
 
-    /// Takes in a change beside the keys, which is durable.
-    pub fn set(&mut self, setting: Setting) {
-        match setting {
-            Setting::Lease(id, ttl) => self.leases.grant(id, ttl),
-            Setting::LeaseEnded(id) => self.leases.remove(id),
-            Setting::Record(name, content) => self.records.set(name, content),
-        }
-    }
-
     /// Bytes of the keys and values there are now.
     pub fn live_bytes(&self) -> u64 {
         self.live_bytes
@@ -288,44 +196,6 @@ impl Space {
         stats.history_revisions = revisions;
         stats.history_bytes = bytes as u64;
         stats.leases = self.leases.len();
-    }
-
-    pub fn leases(&self) -> &Leases {
-        &self.leases
-    }
-
-    /// The keys that are attached to a lease, in order.
-    pub fn keys_of(&self, lease: LeaseId) -> impl Iterator<Item = &Bytes> {
-        self.leased.keys(lease)
-    }
-
-    pub fn records(&self) -> &Records {
-        &self.records
-    }
-
-    pub fn settings(&self) -> Settings {
-        let records = self.records.with_prefix("");
-        let records = records.map(|(name, content)| (name.clone(), content.clone())).collect();
-        Settings { leases: self.leases.all_logged(), records }
-    }
-
-    /// Takes in what a snapshot holds beside the keys.
-    pub fn restore_settings(&mut self, settings: Settings) {
-        settings.leases.into_iter().for_each(|lease| self.restore_lease(lease));
-        for (name, content) in settings.records {
-            self.records.set(name, Some(content));
-        }
-    }
-
-    /// Takes in a lease as the log or a snapshot has it.
-    pub fn restore_lease(&mut self, lease: LoggedLease) {
-        self.leases.restore(lease);
-    }
-
-    /// Forgets all leases and records: the log says them anew.
-    pub fn clear_settings(&mut self) {
-        self.leases.clear();
-        self.records = Records::default();
     }
 
     /// Nothing happened here up to a revision.
@@ -409,111 +279,4 @@ fn prune(past: &mut BTreeMap<Bytes, Past>, batch: &Batch, floor: Revision) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stage::Stage;
-    use crate::{Op, Txn};
-
-    fn write(space: &mut Space, ops: Vec<Op>) {
-        let txn = Txn { success: ops, ..Txn::new() };
-        let mut stage = Stage::new(space);
-        stage.run(&txn).unwrap();
-        for batch in stage.finish().batches {
-            space.apply(batch);
-        }
-    }
-
-    /// Revisions 2 to 6: a=1 b=1 | a=2 | delete b | b=2 | c=1
-    fn space() -> Space {
-        let mut space = Space::new();
-        write(&mut space, vec![Op::put("a", "1"), Op::put("b", "1")]);
-        write(&mut space, vec![Op::put("a", "2")]);
-        write(&mut space, vec![Op::delete("b")]);
-        write(&mut space, vec![Op::put("b", "2")]);
-        write(&mut space, vec![Op::put("c", "1")]);
-        space
-    }
-
-    fn check(space: &Space, at: u64, expected: &str) {
-        let found = match space.range(&Range::all(), Some(Revision(at)), 0) {
-            Ok(reply) => {
-                let texts = reply.entries.iter().map(|kv| {
-                    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
-                    format!("{}={}", text(&kv.key), text(&kv.value))
-                });
-                texts.collect::<Vec<_>>().join(" ")
-            }
-            Err(error) => format!("{error:?}"),
-        };
-        assert_eq!(found, expected, "at {at}");
-    }
-
-    #[test]
-    fn every_kept_revision_reads_as_it_was() {
-        let space = space();
-        check(&space, 1, "");
-        check(&space, 2, "a=1 b=1");
-        check(&space, 3, "a=2 b=1");
-        check(&space, 4, "a=2");
-        check(&space, 5, "a=2 b=2");
-        check(&space, 6, "a=2 b=2 c=1");
-        check(&space, 7, "Future { head: Revision(6) }");
-    }
-
-    #[test]
-    fn compaction_refuses_what_is_older_and_keeps_the_rest() {
-        let mut space = space();
-        space.compact(Revision(4));
-        check(&space, 3, "Compacted { compacted: Revision(4) }");
-        check(&space, 4, "a=2");
-        check(&space, 5, "a=2 b=2");
-        assert_eq!(space.past.len(), 0, "b at 5 superseded nothing that is still readable");
-        assert_eq!(space.batches_from(Revision(5)).count(), 2);
-    }
-
-    #[test]
-    fn the_changes_of_the_compacted_revision_itself_are_kept() {
-        let mut space = space();
-        space.compact(Revision(4));
-        assert_eq!(space.watchable(), Revision(4));
-        assert_eq!(space.batches_from(Revision(0)).count(), 3);
-        let restored = Space::restored(BTreeMap::new(), Revision(4));
-        assert_eq!(restored.watchable(), Revision(5), "a snapshot does not have them");
-    }
-
-    #[test]
-    fn a_pinned_revision_survives_compaction() {
-        let mut space = space();
-        space.compact(Revision(2));
-        let pin = space.pin();
-        space.compact(Revision(6));
-        let page = space.page_at_pin(&Range::all(), pin.revision(), 10);
-        assert_eq!(page.len(), 2);
-        assert_eq!(page[0].value, "1");
-        check(&space, 5, "Compacted { compacted: Revision(6) }");
-        space.unpin(pin);
-        assert!(space.past.is_empty());
-        assert_eq!(space.batches_from(Revision(0)).count(), 1);
-    }
-
-    #[test]
-    fn history_stays_within_its_bounds() {
-        let options = Options { history_revisions_max: 2, ..Options::default() };
-        let mut space = space();
-        space.trim(&options);
-        check(&space, 3, "Compacted { compacted: Revision(4) }");
-        let options = Options { history_bytes_max: 0, ..Options::default() };
-        space.trim(&options);
-        check(&space, 5, "Compacted { compacted: Revision(6) }");
-        check(&space, 6, "a=2 b=2 c=1");
-    }
-
-    #[test]
-    fn a_limit_says_whether_there_is_more() {
-        let space = space();
-        let reply = space.range(&Range::all(), None, 2).expect("the head is readable");
-        assert_eq!((reply.entries.len(), reply.more, reply.count), (2, true, 3));
-        let reply = space.range(&Range::all(), None, 3).expect("the head is readable");
-        assert_eq!((reply.entries.len(), reply.more, reply.count), (3, false, 3));
-    }
-}
+mod tests;
