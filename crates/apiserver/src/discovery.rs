@@ -9,7 +9,7 @@ mod paths;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -33,6 +33,7 @@ pub(crate) fn answer(shared: &Arc<Shared>, request: &Request<Body>) -> ApiResult
     match parts.as_slice() {
         [] => Ok(ok(&json!({"paths": groups::paths()}))),
         ["version"] => Ok(ok(&version())),
+        ["metrics"] => shared.metrics().map(metrics).ok_or_else(ApiError::no_such_path),
         ["healthz" | "livez" | "readyz", check @ ..] => {
             health::answer(shared, parts[0], check, request.uri())
         }
@@ -54,6 +55,12 @@ fn ok(value: &Value) -> Response {
 
 fn found(value: Option<Value>) -> ApiResult<Response> {
     value.map(|value| ok(&value)).ok_or_else(ApiError::no_such_path)
+}
+
+/// In the format that Prometheus asks for.
+fn metrics(text: String) -> Response {
+    const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+    ([(http::header::CONTENT_TYPE, TYPE)], text).into_response()
 }
 
 fn version() -> Value {

@@ -34,5 +34,5 @@ pub use bootstrap::BootstrapError;
 pub use config::{Config, NodeProxy, RangeError, ServiceRange};
 pub use pki::Pki;
 pub use serve::ServeError;
-pub use server::ApiServer;
+pub use server::{ApiServer, MetricsText};
 pub use user::UserInfo;

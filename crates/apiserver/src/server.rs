@@ -28,7 +28,11 @@ pub(crate) struct Shared {
     /// Set once bootstrap is done: ready.
     pub(crate) ready: OnceLock<()>,
     node: Mutex<Option<NodeProxy>>,
+    metrics: OnceLock<MetricsText>,
 }
+
+/// What `/metrics` answers, in Prometheus' text format; made anew for each request.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Plain settings.
 pub(crate) struct Settings {
@@ -41,6 +45,11 @@ impl Shared {
     /// The node agent, once it has been given.
     pub(crate) fn node(&self) -> Option<NodeProxy> {
         self.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What `/metrics` answers, once it has been given.
+    pub(crate) fn metrics(&self) -> Option<String> {
+        self.metrics.get().map(|text| text())
     }
 }
 
@@ -60,6 +69,7 @@ impl ApiServer {
             closing: CancellationToken::new(),
             ready: OnceLock::new(),
             node: Mutex::new(None),
+            metrics: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -68,6 +78,12 @@ impl ApiServer {
     /// agent is itself a client of this server, so it comes second.
     pub fn set_node_proxy(&self, proxy: NodeProxy) {
         *self.shared.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
+    }
+
+    /// Lets `/metrics` answer with this text, to those who may read that path. The first one
+    /// given stays.
+    pub fn set_metrics(&self, text: MetricsText) {
+        self.shared.metrics.get_or_init(|| text);
     }
 
     /// Makes the objects every cluster has; may be called on every start.

@@ -125,6 +125,7 @@ pub(super) fn paths() -> Vec<String> {
         "/apis/",
         "/healthz",
         "/livez",
+        "/metrics",
         "/openapi/v2",
         "/openapi/v3",
         "/readyz",
