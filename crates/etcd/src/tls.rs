@@ -113,7 +113,7 @@ pub(crate) fn peer_name(certificates: Option<&[CertificateDer<'_>]>) -> Option<P
     Some(PeerName(name.into()))
 }
 
-fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(certificates(path)?);
     if added == 0 {
@@ -122,13 +122,13 @@ fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     CertificateDer::pem_reader_iter(open(path)?)
         .collect::<Result<_, _>>()
         .map_err(|source| TlsError::Pem { path: path.to_owned(), source })
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_reader(open(path)?)
         .map_err(|source| TlsError::Pem { path: path.to_owned(), source })
 }
