@@ -1,0 +1,10 @@
+//! The store over a real etcd. Without an `etcd` on the PATH, each test says so and is skipped.
+
+mod away;
+mod cluster;
+mod etcd_process;
+mod leader;
+mod proxy;
+mod secured;
+mod single;
+mod support;
