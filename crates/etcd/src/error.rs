@@ -3,6 +3,7 @@
 //! The table is whole, whether a service needs an entry today or not.
 #![allow(dead_code)]
 
+use store::{CompactError, ReadError, WriteError};
 use tonic::{Code, Status};
 
 /// An error that clients of etcd know.
@@ -122,3 +123,37 @@ pub(crate) const INVALID_DOWNGRADE_TARGET_VERSION: ClientError =
     error(Code::InvalidArgument, "etcdserver: invalid downgrade target version");
 pub(crate) const NO_INFLIGHT_DOWNGRADE: ClientError =
     error(Code::FailedPrecondition, "etcdserver: no inflight downgrade job");
+
+/// The error for a write that the store refused.
+pub(crate) fn write(refused: WriteError) -> Status {
+    match refused {
+        WriteError::Full | WriteError::Quota => NO_SPACE.into(),
+        WriteError::TooLarge => REQUEST_TOO_LARGE.into(),
+        WriteError::DuplicateKey => DUPLICATE_KEY.into(),
+        WriteError::KeyNotFound => KEY_NOT_FOUND.into(),
+        WriteError::LeaseNotFound => LEASE_NOT_FOUND.into(),
+        WriteError::LeaseExists => LEASE_EXISTS.into(),
+        WriteError::Read(refused) => read(refused),
+        WriteError::Closed => STOPPED.into(),
+        WriteError::Unavailable => TIMEOUT.into(),
+        WriteError::Deposed => NOT_LEADER.into(),
+        other => Status::unavailable(format!("etcdserver: {other}")),
+    }
+}
+
+/// The error for a read that the store refused.
+pub(crate) fn read(refused: ReadError) -> Status {
+    match refused {
+        ReadError::Compacted { .. } => COMPACTED.into(),
+        ReadError::Future { .. } => FUTURE_REVISION.into(),
+    }
+}
+
+/// The error for a compaction that the store refused.
+pub(crate) fn compact(refused: CompactError) -> Status {
+    match refused {
+        CompactError::Compacted { .. } => COMPACTED.into(),
+        CompactError::Future { .. } => FUTURE_REVISION.into(),
+        CompactError::Write(refused) => write(refused),
+    }
+}

@@ -9,13 +9,19 @@
 //! - [`remote`]: the other way round, a [`store::Store`] kept in an external etcd
 //! - [`pb`]: the messages, servers and clients made of `proto/`
 //! - `kv`, `watch`, `lease`, `lock`, `election`, `auth`, `maintenance`, `cluster`: one service each
-//! - `http`: metrics, health and version for plain HTTP; `services`: which path is whose
+//! - `claim`: a place in a queue of keys, which locks and elections are made of
+//! - `http`: metrics, health and version for plain HTTP; [`metrics_text`]: the part for any store
+//! - `services`: which path is whose; `calls`: how many there were
 //! - `member`: who we say we are, shared by the services; `error`: etcd's errors, word by word
 
 mod auth;
+mod calls;
+mod claim;
 mod cluster;
 mod election;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod kv;
 mod lease;
@@ -27,8 +33,10 @@ pub mod remote;
 mod server;
 mod services;
 mod tls;
+mod unary;
 mod watch;
 
+pub use http::metrics_text;
 pub use member::StartError;
 pub use server::{Config, Server};
 pub use tls::{TlsError, server_tls};

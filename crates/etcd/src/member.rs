@@ -1,9 +1,13 @@
 //! Who we say we are. Shared by the services.
 
+mod identity;
+
 use store::{Revision, Store};
 use tokio_util::sync::CancellationToken;
 
+use self::identity::Identity;
 use crate::auth::Auth;
+use crate::calls::{Calls, Counts};
 use crate::pb::etcdserverpb::ResponseHeader;
 use crate::server::Config;
 
@@ -16,6 +20,9 @@ pub enum StartError {
     /// Who we are could not be written down.
     #[error("keep the ids of the member in the store")]
     Ids(#[source] store::WriteError),
+    /// The record of who we are is damaged.
+    #[error("the record of the member's ids in the store is damaged")]
+    Identity,
     /// The record of users and roles is damaged.
     #[error("read the users and roles in the store")]
     Auth(#[source] prost::DecodeError),
@@ -37,28 +44,31 @@ pub(crate) struct Member {
     pub(crate) client_urls: Vec<String>,
     /// How many bytes the key space may have.
     pub(crate) quota_bytes: u64,
-    /// Whether the name in a client's certificate stands for a user.
-    pub(crate) client_cert_auth: bool,
     /// Users and roles.
     pub(crate) auth: Auth,
+    /// The calls so far.
+    pub(crate) calls: Calls,
+    /// What else the services count.
+    pub(crate) counts: Counts,
     /// Cancelled when the server goes: streams end then.
     pub(crate) closing: CancellationToken,
 }
 
 impl Member {
     pub(crate) async fn start(config: Config) -> Result<Member, StartError> {
-        let member_id = id_of(&config.name);
+        let identity = Identity::claim(&config.store).await?;
         Ok(Member {
             auth: Auth::open(config.store.clone(), config.client_cert_auth)
                 .map_err(StartError::Auth)?,
             store: config.store,
-            cluster_id: id_of("cluster"),
-            member_id,
-            raft_term: 2,
+            cluster_id: identity.cluster_id,
+            member_id: identity.member_id,
+            raft_term: identity.term,
             name: config.name,
             client_urls: config.client_urls,
             quota_bytes: config.quota_bytes,
-            client_cert_auth: config.client_cert_auth,
+            calls: Calls::new(),
+            counts: Counts::default(),
             closing: CancellationToken::new(),
         })
     }
@@ -82,11 +92,4 @@ impl Member {
 /// A revision as the API has it.
 pub(crate) fn int64(revision: Revision) -> i64 {
     i64::try_from(revision.0).unwrap_or(i64::MAX)
-}
-
-fn id_of(name: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
 }
