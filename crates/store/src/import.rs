@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::Revision;
 use crate::log::SnapshotWriter;
+use crate::log::manifest::Manifest;
 use crate::log::snapshot::{self, LoadError, Loaded};
 use crate::log_store::{Directory, LockError, LogStore};
 
@@ -141,12 +142,13 @@ fn clear(directory: &Directory) -> io::Result<()> {
 }
 
 fn save(directory: Directory, head: Revision, loaded: &Loaded) -> io::Result<()> {
-    let mut writer = SnapshotWriter::create(Arc::new(directory), head)?;
+    let directory: Arc<dyn LogStore> = Arc::new(directory);
+    let mut writer = SnapshotWriter::create(directory.clone(), head)?;
     let entries: Vec<_> = loaded.entries.values().cloned().collect();
     writer.add_settings(&loaded.settings)?;
     writer.add(&entries)?;
     writer.finish()?;
-    Ok(())
+    Manifest { snapshot: head, segment: Revision::NONE }.write(directory.as_ref())
 }
 
 fn sync_parent(dir: &Path) -> io::Result<()> {

@@ -7,26 +7,37 @@
 //! A segment begins with all leases and records there are, so those before it need not be kept for
 //! them.
 //!
-//! Files: `<first revision>.log`, `<revision>.snapshot`, `*.tmp` for a snapshot being written.
+//! Files: `<first revision>.log`, `<revision>.snapshot`, `manifest` (which of these there must be),
+//! `tail` (how far the newest segment was acknowledged), `reserve` (room for when the disk is
+//! full), `*.tmp` for what is being written.
 
 mod entry;
 mod frame;
+pub(crate) mod manifest;
 mod open;
+mod reserve;
 mod segment;
 pub(crate) mod snapshot;
+mod tail;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) use entry::Entry;
 pub(crate) use frame::write as write_frame;
+use manifest::Manifest;
 pub use open::OpenError;
+pub(crate) use reserve::RESERVE_BYTES;
+use reserve::Reserve;
 use segment::Segment;
 pub(crate) use snapshot::SnapshotWriter;
+use tail::{Acknowledged, Tail};
 
 use crate::log_store::{LogFile, LogStore, is_full};
 use crate::space::Space;
+use crate::stats::{Histogram, Report};
 use crate::{Options, Revision};
 
 /// A segment holds at least this many times what its checkpoint takes before the next is begun.
@@ -52,9 +63,12 @@ pub(crate) struct Log {
     /// Oldest first; the last one is appended to.
     segments: VecDeque<Segment>,
     file: Box<dyn LogFile>,
+    tail: Tail,
+    reserve: Reserve,
     failed: bool,
     snapshot: Option<Revision>,
     snapshot_bytes: u64,
+    fsyncs: Histogram,
 }
 
 /// The frame that a segment begins with.
@@ -67,7 +81,7 @@ pub(crate) fn checkpoint(space: &Space) -> Vec<u8> {
 }
 
 impl Log {
-    /// The revision the next append may begin with.
+    /// The segment that is appended to.
     fn active(&mut self) -> &mut Segment {
         self.segments.back_mut().expect("a log always has a segment")
     }
@@ -90,10 +104,14 @@ impl Log {
         }
         // After a failed sync the kernel may have dropped the pages and call the next one a
         // success. Only reading the file again tells what is there.
+        let start = Instant::now();
         self.file.sync().map_err(|error| self.fail(error))?;
+        self.fsyncs.observe(start.elapsed());
         let active = self.active();
         active.bytes = good + frame.len() as u64;
         active.last = last;
+        let to = Acknowledged { first: active.first, bytes: active.bytes };
+        self.tail.advance(to);
         Ok(())
     }
 
@@ -113,29 +131,50 @@ impl Log {
 
     fn rotate_if_due(&mut self, checkpoint: impl FnOnce() -> Vec<u8>) -> Result<(), AppendError> {
         let max = self.segment_bytes_max;
-        let active = self.active().clone();
+        let active = self.active();
         let is_large = active.bytes >= max.max(active.bytes_at_first * CHECKPOINT_SHARE_MIN);
         if !is_large && active.format == segment::FORMAT {
             return Ok(());
         }
-        let store = self.store.as_ref();
-        let created = if active.is_unused() {
+        self.rotate(&checkpoint())
+    }
+
+    /// Closes the segment that is appended to, and begins the next one.
+    pub fn rotate(&mut self, checkpoint: &[u8]) -> Result<(), AppendError> {
+        let active = self.active().clone();
+        if active.is_unused() {
             // Without a revision of its own it would have the same name as the next.
-            segment::create_again(store, active.first, &checkpoint()).inspect(|_| {
-                self.segments.pop_back();
-            })
-        } else {
-            segment::create(store, active.last.next(), &checkpoint())
-        };
-        match created {
-            Ok((segment, file)) => {
-                self.segments.push_back(segment);
-                self.file = file;
-                Ok(())
-            }
-            Err(error) if is_full(&error) => Err(AppendError::Full(error)),
-            Err(error) => Err(self.fail(error)),
+            return self.begin_again(active.first, checkpoint);
         }
+        let first = active.last.next();
+        let manifest = Manifest { segment: first, ..self.manifest() };
+        manifest.prepare(self.store.as_ref()).map_err(|error| self.full_or_failed(error))?;
+        let created = segment::create(self.store.as_ref(), first, checkpoint);
+        let (segment, file) = created.map_err(|error| self.full_or_failed(error))?;
+        // What is written to the new segment counts only if it is missed when it is not there.
+        Manifest::install(self.store.as_ref()).map_err(|error| self.fail(error))?;
+        self.segments.push_back(segment);
+        self.file = file;
+        Ok(())
+    }
+
+    fn begin_again(&mut self, first: Revision, checkpoint: &[u8]) -> Result<(), AppendError> {
+        self.tail.retract().map_err(|error| self.full_or_failed(error))?;
+        let created = segment::create_again(self.store.as_ref(), first, checkpoint);
+        let (segment, file) = created.map_err(|error| self.full_or_failed(error))?;
+        *self.active() = segment;
+        self.file = file;
+        Ok(())
+    }
+
+    fn full_or_failed(&mut self, error: io::Error) -> AppendError {
+        if is_full(&error) { AppendError::Full(error) } else { self.fail(error) }
+    }
+
+    /// The files there must be.
+    fn manifest(&self) -> Manifest {
+        let segment = self.segments.back().map_or(Revision::NONE, |segment| segment.first);
+        Manifest { snapshot: self.snapshot.unwrap_or_default(), segment }
     }
 
     /// Bytes in closed segments that hold nothing above `compacted`.
@@ -150,9 +189,56 @@ impl Log {
         self.droppable_bytes(compacted) >= enough
     }
 
-    /// Whether a snapshot at `compacted` would free anything at all.
-    pub fn snapshot_frees(&self, compacted: Revision) -> bool {
-        self.droppable_bytes(compacted) > self.snapshot_bytes
+    /// The revision up to which history must be given up for the log to stay within the bound
+    /// that [`Options`] promises. Mostly history is bounded by itself; but the log also holds what
+    /// is no history, as keep-alives of leases.
+    pub fn overlong(&self, compacted: Revision, options: &Options) -> Option<Revision> {
+        let max = 2 * options.history_bytes_max as u64 + options.segment_bytes;
+        let mut kept = self.closed_bytes() - self.droppable_bytes(compacted);
+        let mut given_up = None;
+        let closed = self.segments.iter().take(self.segments.len() - 1);
+        for segment in closed.skip_while(|segment| segment.last <= compacted) {
+            if kept <= max {
+                break;
+            }
+            kept -= segment.bytes;
+            given_up = Some(segment.last);
+        }
+        given_up
+    }
+
+    fn closed_bytes(&self) -> u64 {
+        let closed = self.segments.iter().take(self.segments.len() - 1);
+        closed.map(|segment| segment.bytes).sum()
+    }
+
+    /// Bytes of all segments and the snapshot.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum::<u64>() + self.snapshot_bytes
+    }
+
+    /// Whether room is held back, as there was enough of it.
+    pub fn holds_reserve(&self) -> bool {
+        self.reserve.is_held()
+    }
+
+    /// Holds back room again if there is enough; whether it does.
+    pub fn restore_reserve(&mut self) -> bool {
+        self.reserve.restore(self.store.as_ref())
+    }
+
+    /// Makes room of what is held back; whether it could.
+    pub fn give_up_reserve(&mut self) -> bool {
+        self.reserve.give_up(self.store.as_ref())
+    }
+
+    /// Says how the log is.
+    pub fn report(&self, report: &mut Report) {
+        report.disk_bytes = self.bytes() + self.reserve.bytes();
+        report.segments = self.segments.len();
+        report.snapshot_bytes = self.snapshot_bytes;
+        report.failed = self.failed;
+        report.fsyncs = self.fsyncs;
     }
 
     pub fn store(&self) -> &Arc<dyn LogStore> {
@@ -161,6 +247,8 @@ impl Log {
 
     /// A snapshot has become durable: what it replaces goes.
     pub fn snapshot_taken(&mut self, revision: Revision, bytes: u64) -> io::Result<()> {
+        // What it replaces may go only when it would be missed itself.
+        Manifest { snapshot: revision, ..self.manifest() }.write(self.store.as_ref())?;
         let replaced = self.snapshot.replace(revision).filter(|old| *old != revision);
         self.snapshot_bytes = bytes;
         if let Some(old) = replaced {

@@ -39,6 +39,15 @@ pub(crate) trait LogStore: Send + Sync {
     /// Makes creations, renames and removals durable.
     fn sync_names(&self) -> io::Result<()>;
 
+    /// A small file that is written over in place; created if need be.
+    fn note(&self, name: &str) -> io::Result<Box<dyn Note>>;
+
+    /// Makes a file take this many bytes of the disk, or leaves nothing. One that does is left.
+    fn reserve(&self, name: &str, bytes: u64) -> io::Result<()>;
+
+    /// Bytes for which there is room now.
+    fn room(&self) -> io::Result<u64>;
+
     /// What to call a file in a message.
     fn path(&self, name: &str) -> PathBuf;
 }
@@ -52,6 +61,15 @@ pub(crate) trait LogFile: Send {
     fn sync(&mut self) -> io::Result<()>;
 
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// A small file that is written over in place.
+pub(crate) trait Note: Send {
+    /// Replaces its first bytes. After a crash they are all there, or some, or none.
+    fn write(&mut self, content: &[u8]) -> io::Result<()>;
+
+    /// Makes what was written durable.
+    fn sync(&mut self) -> io::Result<()>;
 }
 
 /// Whether an error means that there is no room.

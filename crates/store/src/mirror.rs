@@ -88,7 +88,7 @@ impl Mirror {
                     self.closed_by(closer);
                     return None;
                 }
-                Job::SnapshotEnded(_) => unreachable!("a mirror takes no snapshots"),
+                Job::SnapshotEnded(_) | Job::Wake => unreachable!("a mirror takes no snapshots"),
             }
         }
     }

@@ -181,6 +181,11 @@ impl Space {
         self.history.push(batch);
     }
 
+    /// How many keys there are now.
+    pub fn len(&self) -> usize {
+        self.current.len()
+    }
+
     /// Bytes of the keys and values there are now.
     pub fn live_bytes(&self) -> u64 {
         self.live_bytes

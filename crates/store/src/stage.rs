@@ -5,6 +5,7 @@
 //! the log goes through here too, so that a write means the same both times.
 
 mod branch;
+mod growth;
 mod leases;
 mod reading;
 

@@ -55,6 +55,15 @@ impl Txn {
         self.ops().map(Op::bytes).sum()
     }
 
+    /// Whether any of its branches puts a key.
+    pub(crate) fn puts(&self) -> bool {
+        self.ops().any(|op| match op {
+            Op::Put { .. } => true,
+            Op::Txn(nested) => nested.puts(),
+            Op::Delete { .. } | Op::Range { .. } => false,
+        })
+    }
+
     /// Whether it is nested no deeper than [`TXN_DEPTH_MAX`].
     pub(crate) fn is_shallow(&self) -> bool {
         fn within(txn: &Txn, depth: usize) -> bool {

@@ -4,12 +4,20 @@
 //! them durable with one append and one sync, publishes them, and then answers. A snapshot is
 //! written beside it by a thread of its own.
 
+mod admission;
+mod aging;
+mod alarm;
 mod group;
+mod housekeeping;
 mod snapshotting;
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
+use admission::Admission;
+use aging::Aging;
+use alarm::Alarm;
 pub(crate) use group::Write;
 use group::{Group, Outcome, Reply};
 use snapshotting::Snapshotting;
@@ -18,7 +26,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::lease::expiry::Expiry;
 use crate::log::{AppendError, Log, checkpoint};
 use crate::shared::Shared;
-use crate::space::Batch;
+use crate::space::EventKind;
+use crate::stats::Report;
 use crate::{Options, ReadError, Revision};
 
 /// The most bytes of keys and values one transaction may carry.
@@ -31,7 +40,8 @@ pub(crate) const WAITING_JOBS_MAX: usize = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// There is no room on the disk. Reads go on, and writes will when there is room.
+    /// There is no room on the disk. Reads go on, deletes too while what is held back for them
+    /// lasts, and puts will when there is room.
     #[error("there is no room left for the store's log")]
     Full,
     /// Keys and values, with their history, have reached the quota of the options. Deletes go on,
@@ -104,6 +114,8 @@ pub(crate) type Closer = oneshot::Sender<()>;
 pub(crate) enum Job {
     Write(Write),
     SnapshotEnded(snapshotting::Outcome),
+    /// Something is due that was to be done later.
+    Wake,
     Close(Closer),
 }
 
@@ -116,7 +128,13 @@ pub(crate) fn start(
     let (sender, jobs) = mpsc::channel(WAITING_JOBS_MAX);
     let snapshotting = Snapshotting::new(shared.clone(), sender.downgrade());
     shared.start_expiry(Expiry::new(&shared, sender.downgrade()));
-    let writer = Writer { log, shared, options, snapshotting };
+    let aging = Aging::new(options.history_age_max);
+    let alarm = Alarm::new(sender.downgrade());
+    let report = Report::default();
+    let quota_refused = None;
+    let mut writer =
+        Writer { log, shared, options, snapshotting, aging, alarm, quota_refused, report };
+    writer.begin();
     thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(jobs))?;
     Ok(sender)
 }
@@ -126,6 +144,11 @@ struct Writer {
     shared: Arc<Shared>,
     options: Options,
     snapshotting: Snapshotting,
+    aging: Aging,
+    alarm: Alarm,
+    /// The least growth that was refused for the quota, while there is no room for it.
+    quota_refused: Option<u64>,
+    report: Report,
 }
 
 impl Writer {
@@ -136,10 +159,14 @@ impl Writer {
         {
             let group;
             (group, closer) = self.gather(first, &mut jobs);
-            self.commit(group);
+            if !group.is_empty() {
+                self.commit(group);
+            }
+            self.keep_house();
         }
         drop(jobs);
-        self.close();
+        // Lets go of the directory's lock, with the log.
+        drop(self);
         if let Some(done) = closer {
             // Whoever closed the store may have gone.
             let _ = done.send(());
@@ -155,50 +182,55 @@ impl Writer {
                 Job::Close(done) => return (group, Some(done)),
                 Job::SnapshotEnded(outcome) => self.snapshotting.ended(&mut self.log, outcome),
                 Job::Write(write) => group.push(write),
+                Job::Wake => self.add_what_is_due(&mut group),
             }
             next = if group.is_full() { None } else { jobs.try_recv().ok() };
         }
         (group, None)
     }
 
-    /// The directory's lock is let go here, as the log's store is dropped.
-    fn close(self) {
-        let Writer { log, shared, snapshotting, .. } = self;
-        snapshotting.stop();
-        shared.watched().close().ring();
-        drop(log);
-    }
-
     fn commit(&mut self, group: Group) {
-        if group.is_empty() {
-            return;
-        }
-        let outcome = group.work_out(&self.shared.read());
-        if let Err(error) = self.write(&outcome.frame, &outcome.staged.batches) {
-            return self.refuse(outcome, error);
-        }
-        let Outcome { replies, staged, compact, .. } = outcome;
-        self.shared.publish(staged, &self.options);
-        if let Some(revision) = compact {
-            self.shared.compact(revision);
-        }
-        replies.into_iter().for_each(Reply::send);
-        let compacted = self.shared.read().compacted();
-        if self.log.snapshot_due(compacted, &self.options) {
-            self.snapshotting.start(self.log.store());
+        let (outcome, written) = self.write(group);
+        match written {
+            Ok(()) => self.publish(outcome),
+            Err(error) => self.refuse(outcome, error),
         }
     }
 
-    fn write(&mut self, frame: &[u8], batches: &[Batch]) -> Result<(), WriteError> {
-        if frame.is_empty() {
+    /// Works out a group and makes it durable. If that takes the last room there is, it is worked
+    /// out again: puts are refused, and all else goes on in the room that was held back.
+    fn write(&mut self, group: Group) -> (Outcome, Result<(), WriteError>) {
+        self.restore_reserve();
+        let outcome = self.work_out(group);
+        let written = self.append(&outcome);
+        if written != Err(WriteError::Full) || !self.give_up_reserve() {
+            return (outcome, written);
+        }
+        self.keep_leases(&outcome);
+        let outcome = self.work_out(outcome.into_group());
+        let written = self.append(&outcome);
+        (outcome, written)
+    }
+
+    fn work_out(&mut self, group: Group) -> Outcome {
+        let space = self.shared.read();
+        let disk_full = !self.log.holds_reserve();
+        let mut admission = Admission::new(&space, &self.options, disk_full);
+        let outcome = group.work_out(&space, &mut admission);
+        self.quota_refused = admission.refused_for_quota().or(self.quota_refused);
+        outcome
+    }
+
+    fn append(&mut self, outcome: &Outcome) -> Result<(), WriteError> {
+        if outcome.frame.is_empty() {
             return Ok(());
         }
         let head = || self.shared.read().head();
-        let last = batches.last().map_or_else(head, |batch| batch.revision);
+        let last = outcome.staged.batches.last().map_or_else(head, |batch| batch.revision);
         let checkpoint = || checkpoint(&self.shared.read());
-        self.log.append(frame, last, checkpoint).map_err(|error| match error {
+        self.log.append(&outcome.frame, last, checkpoint).map_err(|error| match error {
             AppendError::Full(cause) => {
-                tracing::warn!(%cause, "no room for the log: the write is refused");
+                tracing::debug!(%cause, "no room for the log");
                 WriteError::Full
             }
             AppendError::Failed(cause) => {
@@ -209,14 +241,30 @@ impl Writer {
         })
     }
 
+    fn publish(&mut self, outcome: Outcome) {
+        let Outcome { replies, staged, compact, .. } = outcome;
+        for event in staged.batches.iter().flat_map(|batch| &batch.events) {
+            match event.kind {
+                EventKind::Put => self.report.puts += 1,
+                EventKind::Delete => self.report.deletes += 1,
+            }
+        }
+        if let Some(batch) = staged.batches.last() {
+            self.aging.note(batch.revision, Instant::now());
+        }
+        self.shared.publish(staged, &self.options);
+        if let Some(revision) = compact {
+            self.shared.compact(revision);
+        }
+        for reply in replies {
+            self.report.txns += u64::from(matches!(reply, Reply::Commit(_, _, Ok(_))));
+            reply.send();
+        }
+    }
+
     fn refuse(&mut self, outcome: Outcome, error: WriteError) {
         self.keep_leases(&outcome);
         outcome.replies.into_iter().for_each(|reply| reply.refuse(error));
-        // A snapshot may be what makes room.
-        let compacted = self.shared.read().compacted();
-        if error == WriteError::Full && self.log.snapshot_frees(compacted) {
-            self.snapshotting.start(self.log.store());
-        }
     }
 
     /// Nothing of the outcome is durable: leases do not end, and keep-alives are still to be logged.
@@ -228,5 +276,15 @@ impl Writer {
                 ids.iter().for_each(|id| space.leases().end_refused(*id));
             }
         }
+    }
+}
+
+impl Drop for Writer {
+    /// However the writer ends, nobody waits for it any more.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.shared.report().failed = true;
+        }
+        self.shared.watched().close().ring();
     }
 }

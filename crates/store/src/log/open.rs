@@ -1,89 +1,33 @@
 //! Opening a log: the newest snapshot, then every segment, into a key space.
+//!
+//! What a crash left of a write that nobody was told of is cut off; what was acknowledged and is
+//! missing or damaged is refused. The [`Manifest`] tells which files there must be, the note of
+//! [`super::tail`] how far the last of them was acknowledged.
+
+mod error;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use error::OpenError;
+use error::damaged;
+
 use super::frame::{self, Found};
-use super::segment::{self, Header, Segment};
+use super::manifest::{self, Manifest, ReadError};
+use super::reserve::Reserve;
+use super::segment::{self, FORMAT_WITH_SETTINGS, Header, Segment};
 use super::snapshot::{self, LoadError};
+use super::tail::{self, Acknowledged, Tail};
 use super::{Entry, Log};
-use crate::log_store::{LockError, LogStore};
+use crate::log_store::{LogFile, LogStore};
 use crate::space::{Setting, Space};
 use crate::stage::Stage;
+use crate::stats::Histogram;
 use crate::{Options, Revision};
 
-/// Why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process has the directory open.
-    #[error("{} is in use by another process{}", path.display(), of_id(*pid))]
-    InUse {
-        /// The store's directory.
-        path: PathBuf,
-        /// The other process, if it is known.
-        pid: Option<u32>,
-    },
-    /// The operating system refused something.
-    #[error("{action} {}", path.display())]
-    Io {
-        /// What was attempted.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// A file holds something that was good once and is not now. Nothing was changed.
-    #[error("{} is damaged at byte {offset}: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where in it.
-        offset: u64,
-        /// What is wrong there.
-        reason: &'static str,
-    },
-    /// A file is missing, or belongs to another store. Nothing was changed.
-    #[error("{} holds revision {found} where {expected} should follow", path.display())]
-    Gap {
-        /// The file that does not follow.
-        path: PathBuf,
-        /// The revision that is missing.
-        expected: Revision,
-        /// The one found.
-        found: Revision,
-    },
-    /// Written by a version whose format this one does not know.
-    #[error("{} has format {format}, which this version does not read", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        format: u32,
-    },
-}
-
-fn of_id(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
-}
-
 const TOO_SHORT: &str = "the file ends too early";
-
-fn damaged(path: PathBuf, offset: usize, reason: &'static str) -> OpenError {
-    OpenError::Damaged { path, offset: offset as u64, reason }
-}
-
-impl OpenError {
-    pub(crate) fn from_lock(path: PathBuf, error: LockError) -> OpenError {
-        match error {
-            LockError::InUse(pid) => OpenError::InUse { path, pid },
-            LockError::Io(source) => OpenError::Io { action: "lock", path, source },
-        }
-    }
-}
+const LOST: &str = "writes that were acknowledged are damaged or missing from here on";
 
 impl Log {
     /// Reads the whole log; the key space is as the last durable write left it.
@@ -107,6 +51,9 @@ enum Replayed {
 struct Opening<'a> {
     store: Arc<dyn LogStore>,
     options: &'a Options,
+    /// `None` in a new store, and in one that was made before there were manifests.
+    manifest: Option<Manifest>,
+    acknowledged: Option<Acknowledged>,
     space: Space,
     segments: Vec<Segment>,
     snapshots: Vec<Revision>,
@@ -126,12 +73,69 @@ impl<'a> Opening<'a> {
         let mut snapshots: Vec<_> =
             names.iter().filter_map(|name| snapshot::parse_name(name)).collect();
         snapshots.sort();
-        let space = Space::new();
-        let opening = Opening { store, options, space, segments, snapshots, snapshot_bytes: 0 };
+        let mut opening = Opening {
+            store,
+            options,
+            manifest: None,
+            acknowledged: None,
+            space: Space::new(),
+            segments,
+            snapshots,
+            snapshot_bytes: 0,
+        };
+        opening.read_notes()?;
         for name in names.iter().filter(|name| name.ends_with(segment::UNFINISHED_SUFFIX)) {
             opening.remove(name)?;
         }
         Ok(opening)
+    }
+
+    /// Reads what must be there, and looks whether it is.
+    fn read_notes(&mut self) -> Result<(), OpenError> {
+        let path = self.store.path(manifest::NAME);
+        self.manifest = Manifest::read(self.store.as_ref()).map_err(|error| match error {
+            ReadError::Io(source) => OpenError::Io { action: "read", path, source },
+            ReadError::Format(format) => OpenError::Format { path, format },
+            ReadError::Damaged => damaged(path, 0, "it is not a manifest, or has a wrong checksum"),
+        })?;
+        let note = tail::read(self.store.as_ref());
+        self.acknowledged = note.map_err(|source| self.io("read", tail::NAME, source))?;
+        let Some(manifest) = self.manifest else { return Ok(()) };
+        // A newer snapshot does as well: it was complete when it got its name.
+        let has_snapshot = self.snapshots.last().copied().unwrap_or_default() >= manifest.snapshot;
+        let is_newest = |segment: &Segment| segment.first == manifest.segment;
+        let has_segment = manifest.segment == Revision::NONE || self.segments.iter().any(is_newest);
+        if !has_snapshot {
+            return Err(self.missing(&snapshot::name(manifest.snapshot)));
+        }
+        if !has_segment {
+            return Err(self.missing(&segment::name(manifest.segment)));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, name: &str) -> OpenError {
+        OpenError::Missing { path: self.store.path(name) }
+    }
+
+    /// A file of this format has a manifest beside it.
+    fn check_manifest(&self, format: u32) -> Result<(), OpenError> {
+        if self.manifest.is_none() && format >= FORMAT_WITH_SETTINGS {
+            return Err(self.missing(manifest::NAME));
+        }
+        Ok(())
+    }
+
+    /// Whether a segment may be one that was just being begun.
+    fn may_be_unfinished(&self, segment: &Segment, is_last: bool) -> bool {
+        let newest = self.manifest.map_or(Revision::NONE, |manifest| manifest.segment);
+        is_last && segment.first > newest
+    }
+
+    /// Up to where a segment was acknowledged, as far as is known.
+    fn acknowledged_bytes(&self, segment: &Segment) -> usize {
+        let here = self.acknowledged.filter(|to| to.first == segment.first);
+        here.map_or(0, |to| usize::try_from(to.bytes).unwrap_or(usize::MAX))
     }
 
     fn load_snapshot(&mut self) -> Result<(), OpenError> {
@@ -143,6 +147,7 @@ impl<'a> Opening<'a> {
             LoadError::Format(format) => OpenError::Format { path, format },
             LoadError::Damaged { offset, reason } => OpenError::Damaged { path, offset, reason },
         })?;
+        self.check_manifest(loaded.format)?;
         self.snapshot_bytes = loaded.bytes;
         self.space = Space::restored(loaded.entries, newest);
         self.space.restore_settings(loaded.settings);
@@ -181,16 +186,43 @@ impl<'a> Opening<'a> {
         let path = self.store.path(&name);
         self.check_follows(segment.first, &path)?;
         let file = self.read(&name)?;
+        let is_new = self.may_be_unfinished(segment, is_last);
         match segment::check(&file, segment.first) {
             Header::Good(format) => segment.format = format,
-            Header::Torn if is_last => return Ok(Replayed::Nothing),
+            Header::Torn if is_new => return Ok(Replayed::Nothing),
             Header::Torn => return Err(damaged(path, 0, TOO_SHORT)),
             Header::Damaged(reason) => return Err(damaged(path, 0, reason)),
             Header::Format(format) => return Err(OpenError::Format { path, format }),
         }
+        self.check_manifest(segment.format)?;
+        let (end, is_torn) = self.replay_frames(segment, &file, &path)?;
+        segment.bytes = end as u64;
+        match (segment.lacks_checkpoint(end), is_torn) {
+            // It was being begun.
+            (true, _) if is_new => return Ok(Replayed::Nothing),
+            (true, _) => return Err(damaged(path, end, TOO_SHORT)),
+            (false, true) if !is_last => return Err(damaged(path, end, TOO_SHORT)),
+            (false, _) => {}
+        }
+        if end < self.acknowledged_bytes(segment) {
+            return Err(damaged(path, end, LOST));
+        }
+        if is_torn {
+            self.truncate(&name, end, file.len())?;
+        }
+        Ok(Replayed::Whole)
+    }
+
+    /// Replays up to the end of the file, or a torn frame: where that is, and which of the two.
+    fn replay_frames(
+        &mut self,
+        segment: &mut Segment,
+        file: &[u8],
+        path: &Path,
+    ) -> Result<(usize, bool), OpenError> {
         let mut offset = segment::HEADER_BYTES;
         loop {
-            match frame::at(&file, offset) {
+            match frame::at(file, offset) {
                 Found::Frame { payload, next } => {
                     self.replay_frame(segment, payload, offset)?;
                     if offset == segment::HEADER_BYTES {
@@ -198,22 +230,10 @@ impl<'a> Opening<'a> {
                     }
                     offset = next;
                 }
-                Found::End => break,
-                Found::Torn if is_last && segment.lacks_checkpoint(offset) => break,
-                Found::Torn if is_last => {
-                    self.truncate(&name, offset, file.len())?;
-                    break;
-                }
-                Found::Torn => return Err(damaged(path, offset, TOO_SHORT)),
-                Found::Damaged(reason) => return Err(damaged(path, offset, reason)),
+                Found::End => return Ok((offset, false)),
+                Found::Torn => return Ok((offset, true)),
+                Found::Damaged(reason) => return Err(damaged(path.to_owned(), offset, reason)),
             }
-        }
-        segment.bytes = offset as u64;
-        match segment.lacks_checkpoint(offset) {
-            // It was being begun.
-            true if is_last => Ok(Replayed::Nothing),
-            true => Err(damaged(path, offset, TOO_SHORT)),
-            false => Ok(Replayed::Whole),
         }
     }
 
@@ -283,34 +303,57 @@ impl<'a> Opening<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(Log, Space), OpenError> {
-        let Opening { store, options, space, mut segments, snapshots, snapshot_bytes } = self;
-        let failed = |path, source| OpenError::Io { action: "open", path, source };
-        let file = match segments.last() {
-            Some(last) => {
-                let name = segment::name(last.first);
-                store.open(&name).map_err(|source| failed(store.path(&name), source))?
-            }
-            None => {
-                let first = space.head().next();
-                let path = store.path(&segment::name(first));
-                let checkpoint = super::checkpoint(&space);
-                let created = segment::create(store.as_ref(), first, &checkpoint);
-                let (segment, file) = created.map_err(|source| failed(path, source))?;
-                segments.push(segment);
-                file
-            }
-        };
+    fn finish(mut self) -> Result<(Log, Space), OpenError> {
+        let snapshot = self.snapshots.last().copied();
+        if self.segments.is_empty() && self.manifest.is_none() {
+            // Before there is anything to miss: files without a manifest are refused.
+            self.note_files(snapshot)?;
+        }
+        let file = self.active_file()?;
+        self.note_files(snapshot)?;
+        let tail = Tail::open(self.store.as_ref());
+        let tail = tail.map_err(|source| self.io("open", tail::NAME, source))?;
+        let reserve = Reserve::open(self.store.as_ref());
+        let Opening { store, options, space, segments, snapshot_bytes, .. } = self;
         let log = Log {
             store,
             segment_bytes_max: options.segment_bytes,
             segments: segments.into(),
             file,
+            tail,
+            reserve,
             failed: false,
-            snapshot: snapshots.last().copied(),
+            snapshot,
             snapshot_bytes,
+            fsyncs: Histogram::default(),
         };
         Ok((log, space))
+    }
+
+    /// The file to append to: the newest segment, or a first one.
+    fn active_file(&mut self) -> Result<Box<dyn LogFile>, OpenError> {
+        if let Some(last) = self.segments.last() {
+            let name = segment::name(last.first);
+            return self.store.open(&name).map_err(|source| self.io("open", &name, source));
+        }
+        let first = self.space.head().next();
+        let created = segment::create(self.store.as_ref(), first, &super::checkpoint(&self.space));
+        let (segment, file) =
+            created.map_err(|source| self.io("create", &segment::name(first), source))?;
+        self.segments.push(segment);
+        Ok(file)
+    }
+
+    /// Brings the manifest up to date.
+    fn note_files(&mut self, snapshot: Option<Revision>) -> Result<(), OpenError> {
+        let segment = self.segments.last().map_or(Revision::NONE, |segment| segment.first);
+        let manifest = Manifest { snapshot: snapshot.unwrap_or_default(), segment };
+        if self.manifest != Some(manifest) {
+            let written = manifest.write(self.store.as_ref());
+            written.map_err(|source| self.io("write", manifest::NAME, source))?;
+            self.manifest = Some(manifest);
+        }
+        Ok(())
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>, OpenError> {

@@ -129,10 +129,10 @@ pub(super) fn create(
         store.sync_names()?;
         Ok(created)
     });
-    created.or_else(|error| match store.remove(&name) {
-        // If it cannot be removed, it must not be followed by others: the log has failed.
-        Err(worse) if worse.kind() != io::ErrorKind::NotFound => Err(worse),
-        _ => Err(error),
+    created.map_err(|error| match store.remove(&name).and_then(|()| store.sync_names()) {
+        // If it may be there after a crash, it must not be followed by others: the log has failed.
+        Err(worse) if worse.kind() != io::ErrorKind::NotFound => worse,
+        _ => error,
     })
 }
 

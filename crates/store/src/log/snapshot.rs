@@ -167,6 +167,7 @@ impl From<io::Error> for LoadError {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub revision: Revision,
+    pub format: u32,
     pub entries: BTreeMap<Bytes, KeyValue>,
     pub settings: Settings,
     /// The size of the snapshot.
@@ -192,7 +193,7 @@ pub(crate) fn read(from: impl Read, expected: Option<Revision>) -> Result<Loaded
         Header::Damaged(reason) => return Err(damaged(0, reason)),
     };
     let (entries, settings) = (BTreeMap::new(), Settings::default());
-    let mut loaded = Loaded { revision, entries, settings, bytes: file.offset };
+    let mut loaded = Loaded { revision, format, entries, settings, bytes: file.offset };
     loop {
         let payload = file.frame()?;
         if payload.is_empty() {

@@ -2,11 +2,18 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{LogFile, LogStore};
+use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
+use rustix::io::Errno;
+
+use super::{LogFile, LogStore, Note};
 
 const LOCK: &str = "lock";
+
+/// What the blocks of a file are counted in, whatever the file system has.
+const BLOCK_BYTES: u64 = 512;
 
 /// A directory, locked against other processes (and other stores of this one) while this lives.
 #[derive(Debug)]
@@ -108,8 +115,43 @@ impl LogStore for Directory {
         self.handle.sync_all()
     }
 
+    fn note(&self, name: &str) -> io::Result<Box<dyn Note>> {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(self.path.join(name))?;
+        Ok(Box::new(file))
+    }
+
+    fn reserve(&self, name: &str, bytes: u64) -> io::Result<()> {
+        let path = self.path.join(name);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        if file.metadata()?.blocks() * BLOCK_BYTES >= bytes {
+            return Ok(());
+        }
+        let allocated = allocate(&file, bytes).and_then(|()| file.sync_all());
+        if allocated.is_err() {
+            // What could not be laid must not take what room there is.
+            fs::remove_file(&path)?;
+        }
+        allocated
+    }
+
+    fn room(&self) -> io::Result<u64> {
+        let stat = fstatvfs(&self.handle)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+}
+
+/// Gives a file its blocks; where the file system cannot say so, by writing them.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            io::copy(&mut io::repeat(0).take(bytes), &mut &*file).map(drop)
+        }
+        other => Ok(other?),
     }
 }
 
@@ -124,5 +166,49 @@ impl LogFile for File {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.set_len(len)
+    }
+}
+
+impl Note for File {
+    fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        self.write_all_at(content, 0)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory() -> (tempfile::TempDir, Directory) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let directory = Directory::lock(dir.path()).expect("nobody else has it");
+        (dir, directory)
+    }
+
+    #[test]
+    fn a_note_is_written_over_and_kept() {
+        let (dir, directory) = directory();
+        for content in ["first", "again"] {
+            let mut note = directory.note("note").expect("it opens");
+            note.write(content.as_bytes()).expect("it writes");
+            note.sync().expect("it syncs");
+            let found = fs::read_to_string(dir.path().join("note")).expect("it is there");
+            assert_eq!(found, content);
+        }
+    }
+
+    #[test]
+    fn a_reserve_takes_its_blocks_and_one_that_does_not_fit_leaves_nothing() {
+        let (dir, directory) = directory();
+        directory.reserve("reserve", 1 << 20).expect("there is room");
+        let found = fs::metadata(dir.path().join("reserve")).expect("it is there");
+        assert!(found.blocks() * BLOCK_BYTES >= 1 << 20, "{} blocks", found.blocks());
+        assert!(directory.room().expect("the file system says") > 0);
+        directory.reserve("large", 1 << 62).expect_err("no disk has this much");
+        assert!(!dir.path().join("large").exists());
     }
 }

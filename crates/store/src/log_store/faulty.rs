@@ -5,12 +5,13 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{LogFile, LogStore, Memory};
+use super::{LogFile, LogStore, Memory, Note};
 
 /// What happens to operations that write, when there are no more good ones left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// No room: an append writes half of its bytes and fails; syncs and cuts work.
+    /// No room: an append writes half of its bytes and fails; syncs and cuts work. What was
+    /// reserved and is removed makes room again.
     Full,
     /// Syncs fail; all else works.
     Sync,
@@ -29,11 +30,15 @@ struct State {
     fault: Option<(usize, Fault)>,
     /// How long each file was at its last sync.
     synced: BTreeMap<String, usize>,
+    reserved: BTreeMap<String, u64>,
+    /// Room on a full disk: what reserves gave up, less what was written since.
+    spare: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Act {
-    Write,
+    /// Of so many bytes.
+    Write(u64),
     Sync,
     Cut,
 }
@@ -72,13 +77,20 @@ impl Faulty {
 
     fn act(&self, act: Act) -> io::Result<()> {
         let mut state = self.state();
-        let Some((good, fault)) = &mut state.fault else { return Ok(()) };
+        let State { fault, spare, .. } = &mut *state;
+        let Some((good, fault)) = fault else { return Ok(()) };
         if *good > 0 {
             *good -= 1;
             return Ok(());
         }
         match (*fault, act) {
-            (Fault::Full, Act::Write) => Err(io::ErrorKind::StorageFull.into()),
+            (Fault::Full, Act::Write(bytes)) => match spare.checked_sub(bytes) {
+                Some(left) => {
+                    *spare = left;
+                    Ok(())
+                }
+                None => Err(io::ErrorKind::StorageFull.into()),
+            },
             (Fault::All, _) | (Fault::Sync, Act::Sync) => Err(io::Error::other("broken disk")),
             (Fault::Full | Fault::Sync, _) => Ok(()),
         }
@@ -99,7 +111,7 @@ impl LogStore for Faulty {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
-        self.act(Act::Write)?;
+        self.act(Act::Write(1))?;
         self.state().synced.insert(name.to_owned(), 0);
         Ok(self.file(name, self.memory.create(name)?))
     }
@@ -118,11 +130,31 @@ impl LogStore for Faulty {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.act(Act::Cut)?;
+        let mut state = self.state();
+        state.spare += state.reserved.remove(name).unwrap_or(0);
+        drop(state);
         self.memory.remove(name)
     }
 
     fn sync_names(&self) -> io::Result<()> {
         self.act(Act::Sync)
+    }
+
+    fn note(&self, name: &str) -> io::Result<Box<dyn Note>> {
+        let note = self.memory.note(name)?;
+        Ok(Box::new(FaultyNote { store: self.clone(), note }))
+    }
+
+    fn reserve(&self, name: &str, bytes: u64) -> io::Result<()> {
+        self.act(Act::Write(bytes))?;
+        self.state().reserved.insert(name.to_owned(), bytes);
+        self.memory.reserve(name, bytes)
+    }
+
+    fn room(&self) -> io::Result<u64> {
+        let state = self.state();
+        let is_full = matches!(state.fault, Some((0, Fault::Full)));
+        Ok(if is_full { state.spare } else { u64::MAX })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -138,7 +170,7 @@ struct FaultyFile {
 
 impl LogFile for FaultyFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.store.act(Act::Write) {
+        if let Err(error) = self.store.act(Act::Write(bytes.len() as u64)) {
             self.file.append(&bytes[..bytes.len() / 2])?;
             return Err(error);
         }
@@ -156,5 +188,23 @@ impl LogFile for FaultyFile {
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.store.act(Act::Cut)?;
         self.file.truncate(len)
+    }
+}
+
+struct FaultyNote {
+    store: Faulty,
+    note: Box<dyn Note>,
+}
+
+impl Note for FaultyNote {
+    fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        // It is written over in place, which needs no room.
+        self.store.act(Act::Cut)?;
+        self.note.write(content)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.store.act(Act::Sync)?;
+        self.note.sync()
     }
 }

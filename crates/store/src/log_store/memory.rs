@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{LogFile, LogStore};
+use super::{LogFile, LogStore, Note};
 
 type Content = Arc<Mutex<Vec<u8>>>;
 
@@ -61,6 +61,19 @@ impl LogStore for Memory {
         Ok(())
     }
 
+    fn note(&self, name: &str) -> io::Result<Box<dyn Note>> {
+        let content = lock(&self.files).entry(name.to_owned()).or_default().clone();
+        Ok(Box::new(MemoryFile(content)))
+    }
+
+    fn reserve(&self, name: &str, _bytes: u64) -> io::Result<()> {
+        self.create(name).map(drop)
+    }
+
+    fn room(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         name.into()
     }
@@ -81,6 +94,20 @@ impl LogFile for MemoryFile {
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
         lock(&self.0).resize(len, 0);
+        Ok(())
+    }
+}
+
+impl Note for MemoryFile {
+    fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        let mut file = lock(&self.0);
+        let len = file.len().max(content.len());
+        file.resize(len, 0);
+        file[..content.len()].copy_from_slice(content);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::admission::Admission;
 use super::{Answer, CompactError, WriteError};
 use crate::lease::table::Leases;
 use crate::log::{Entry, write_frame};
@@ -47,13 +48,13 @@ pub(super) struct Outcome {
     pub renewed: BTreeSet<LeaseId>,
 }
 
-/// An answer that is given when what it says is durable.
+/// An answer that is given when what it says is durable, and what was asked.
 pub(super) enum Reply {
-    Commit(Answer<TxnReply, WriteError>, Result<TxnReply, WriteError>),
-    Compact(Answer<(), CompactError>, Result<(), CompactError>),
-    Grant(Answer<Lease, WriteError>, Result<Lease, WriteError>),
-    Revoke(Answer<Revision, WriteError>, Result<Revision, WriteError>),
-    Record(Answer<(), WriteError>, Result<(), WriteError>),
+    Commit(Txn, Answer<TxnReply, WriteError>, Result<TxnReply, WriteError>),
+    Compact(Revision, Answer<(), CompactError>, Result<(), CompactError>),
+    Grant(LeaseId, Duration, Answer<Lease, WriteError>, Result<Lease, WriteError>),
+    Revoke(LeaseId, Answer<Revision, WriteError>, Result<Revision, WriteError>),
+    Record(String, Option<Bytes>, Answer<(), WriteError>, Result<(), WriteError>),
     /// These leases end; nobody waits for it.
     Expire(Vec<LeaseId>),
 }
@@ -77,13 +78,14 @@ impl Group {
     }
 
     /// Works out one write after another.
-    pub fn work_out(self, space: &Space) -> Outcome {
+    pub fn work_out(self, space: &Space, admission: &mut Admission) -> Outcome {
         let mut frame = Vec::with_capacity(self.bytes);
         let mut outcome = Outcome::default();
         let mut is_empty = true;
         write_frame(&mut frame, |entries| {
             let start = entries.len();
-            let mut work = Work { stage: Stage::new(space), leases: space.leases(), entries };
+            let (stage, leases) = (Stage::new(space), space.leases());
+            let mut work = Work { stage, leases, admission, entries };
             // Before what may end them.
             outcome.renewed = work.log_renewed();
             for write in self.writes {
@@ -101,19 +103,26 @@ impl Group {
 struct Work<'s, 'e> {
     stage: Stage<'s>,
     leases: &'s Leases,
+    admission: &'e mut Admission,
     entries: &'e mut Vec<u8>,
 }
 
 impl Work<'_, '_> {
     fn out(&mut self, write: Write) -> Option<Reply> {
         Some(match write {
-            Write::Commit(txn, to) => Reply::Commit(to, self.commit(&txn)),
-            Write::Compact(revision, to) => Reply::Compact(to, self.compact(revision)),
-            Write::Grant(id, ttl, to) => Reply::Grant(to, self.grant(id, ttl)),
-            Write::Revoke(id, to) => Reply::Revoke(to, self.revoke(id)),
+            Write::Commit(txn, to) => {
+                let reply = self.commit(&txn);
+                Reply::Commit(txn, to, reply)
+            }
+            Write::Compact(revision, to) => Reply::Compact(revision, to, self.compact(revision)),
+            Write::Grant(id, ttl, to) => Reply::Grant(id, ttl, to, self.grant(id, ttl)),
+            Write::Revoke(id, to) => Reply::Revoke(id, to, self.revoke(id)),
             Write::Expire(ids) => Reply::Expire(self.expire(ids)),
             Write::LogRenewed => return None,
-            Write::Record(name, content, to) => Reply::Record(to, self.record(name, content)),
+            Write::Record(name, content, to) => {
+                let reply = self.record(name.clone(), content.clone());
+                Reply::Record(name, content, to, reply)
+            }
         })
     }
 
@@ -126,6 +135,7 @@ impl Work<'_, '_> {
     }
 
     fn commit(&mut self, txn: &Txn) -> Result<TxnReply, WriteError> {
+        self.admission.check(txn, &self.stage)?;
         let before = self.stage.head();
         let reply = self.stage.run(txn)?;
         if reply.revision > before {
@@ -154,6 +164,7 @@ impl Work<'_, '_> {
     }
 
     fn grant(&mut self, id: LeaseId, ttl: Duration) -> Result<Lease, WriteError> {
+        self.admission.check_other()?;
         let id = self.stage.grant(id, ttl)?;
         Entry::encode_lease(self.entries, self.leases.logged_new(id, ttl));
         Ok(Lease { id, ttl, remaining: ttl })
@@ -174,6 +185,9 @@ impl Work<'_, '_> {
     }
 
     fn record(&mut self, name: String, content: Option<Bytes>) -> Result<(), WriteError> {
+        if content.is_some() {
+            self.admission.check_other()?;
+        }
         self.stage.check_record(&name, content.as_ref())?;
         Entry::encode_record(self.entries, &name, content.as_ref());
         self.stage.set_record(name, content);
@@ -188,15 +202,35 @@ impl Work<'_, '_> {
     }
 }
 
+impl Outcome {
+    /// What was asked, to be worked out again.
+    pub fn into_group(self) -> Group {
+        let mut group = Group::default();
+        self.replies.into_iter().for_each(|reply| group.push(reply.into_write()));
+        group
+    }
+}
+
 impl Reply {
+    fn into_write(self) -> Write {
+        match self {
+            Reply::Commit(txn, to, _) => Write::Commit(txn, to),
+            Reply::Compact(revision, to, _) => Write::Compact(revision, to),
+            Reply::Grant(id, ttl, to, _) => Write::Grant(id, ttl, to),
+            Reply::Revoke(id, to, _) => Write::Revoke(id, to),
+            Reply::Record(name, content, to, _) => Write::Record(name, content, to),
+            Reply::Expire(ids) => Write::Expire(ids),
+        }
+    }
+
     /// Says what came of it. Whoever asked may have gone; what was done stays done.
     pub fn send(self) {
         match self {
-            Reply::Commit(to, reply) => drop(to.send(reply)),
-            Reply::Compact(to, reply) => drop(to.send(reply)),
-            Reply::Grant(to, reply) => drop(to.send(reply)),
-            Reply::Revoke(to, reply) => drop(to.send(reply)),
-            Reply::Record(to, reply) => drop(to.send(reply)),
+            Reply::Commit(_, to, reply) => drop(to.send(reply)),
+            Reply::Compact(_, to, reply) => drop(to.send(reply)),
+            Reply::Grant(.., to, reply) => drop(to.send(reply)),
+            Reply::Revoke(_, to, reply) => drop(to.send(reply)),
+            Reply::Record(.., to, reply) => drop(to.send(reply)),
             Reply::Expire(_) => {}
         }
     }
@@ -204,11 +238,13 @@ impl Reply {
     /// Says that it could not be made durable; what was refused before says why itself.
     pub fn refuse(self, error: WriteError) {
         match self {
-            Reply::Commit(to, reply) => drop(to.send(reply.and(Err(error)))),
-            Reply::Compact(to, reply) => drop(to.send(reply.and(Err(CompactError::Write(error))))),
-            Reply::Grant(to, reply) => drop(to.send(reply.and(Err(error)))),
-            Reply::Revoke(to, reply) => drop(to.send(reply.and(Err(error)))),
-            Reply::Record(to, reply) => drop(to.send(reply.and(Err(error)))),
+            Reply::Commit(_, to, reply) => drop(to.send(reply.and(Err(error)))),
+            Reply::Compact(_, to, reply) => {
+                let _ = to.send(reply.and(Err(CompactError::Write(error))));
+            }
+            Reply::Grant(.., to, reply) => drop(to.send(reply.and(Err(error)))),
+            Reply::Revoke(_, to, reply) => drop(to.send(reply.and(Err(error)))),
+            Reply::Record(.., to, reply) => drop(to.send(reply.and(Err(error)))),
             Reply::Expire(_) => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Takes snapshots beside the writer, so that no write waits for one.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -38,10 +39,15 @@ impl Snapshotting {
         Snapshotting { shared, jobs, running: None, failed: None, stop: Arc::default() }
     }
 
-    /// Starts a snapshot at the compacted revision, unless one runs or failed a moment ago.
-    pub fn start(&mut self, store: &Arc<dyn LogStore>) {
+    /// Whether none runs, and none failed a moment ago.
+    pub fn may_start(&self) -> bool {
         let failed_lately = self.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER);
-        if self.running.is_some() || failed_lately {
+        self.running.is_none() && !failed_lately
+    }
+
+    /// Starts a snapshot at the compacted revision, if it may.
+    pub fn start(&mut self, store: &Arc<dyn LogStore>) {
+        if !self.may_start() {
             return;
         }
         let pin = self.shared.write().pin();
@@ -49,7 +55,11 @@ impl Snapshotting {
         let (shared, store) = (self.shared.clone(), store.clone());
         let (stop, jobs) = (self.stop.clone(), self.jobs.clone());
         let spawned = thread::Builder::new().name("store-snapshot".into()).spawn(move || {
-            let outcome = take(&shared, store, revision, &stop).map(|bytes| (revision, bytes));
+            // A panic must not leave the writer waiting for the end of this one for ever.
+            let taken = panic::catch_unwind(AssertUnwindSafe(|| {
+                take(&shared, store, revision, &stop).map(|bytes| (revision, bytes))
+            }));
+            let outcome = taken.unwrap_or_else(|_| Err(io::Error::other("it panicked")));
             if let Some(jobs) = jobs.upgrade() {
                 // The writer may be closing; then the next opening finds what there is.
                 let _ = jobs.blocking_send(Job::SnapshotEnded(outcome));
@@ -81,11 +91,13 @@ impl Snapshotting {
         tracing::warn!(%error, "a snapshot failed; the log is kept, and it is tried again later");
         self.failed = Some(Instant::now());
     }
+}
 
-    /// Ends a running snapshot and waits for it.
-    pub fn stop(self) {
+impl Drop for Snapshotting {
+    /// Ends a running snapshot and waits for it: it writes to the directory.
+    fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some((running, _)) = self.running {
+        if let Some((running, _)) = self.running.take() {
             join(running);
         }
     }
