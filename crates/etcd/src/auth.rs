@@ -7,7 +7,7 @@
 //!
 //! - `accounts`: users and roles, and etcd's rules for changing them
 //! - `permissions`: merged ranges; `tokens`; `passwords`
-//! - `service`: the Auth service
+//! - `service`: the Auth service; `record`: where it is kept
 
 mod accounts;
 mod error;
@@ -34,9 +34,6 @@ use tokens::Tokens;
 
 use crate::error as client;
 use crate::tls::PeerName;
-
-/// The record that users and roles are kept in.
-pub(crate) const RECORD: &str = "etcd/auth";
 
 /// Who sent a request, as far as permissions go.
 #[derive(Debug, Clone)]
@@ -156,6 +153,10 @@ impl Auth {
     }
 
     /// Users and roles as they are now.
+    pub(crate) fn accounts(&self) -> Accounts {
+        self.view().accounts.clone()
+    }
+
     fn view(&self) -> Arc<View> {
         // What is under the lock is replaced, never changed: it is whole whatever happened.
         self.shared.view.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -2,7 +2,7 @@
 
 use tonic::{Code, Status};
 
-use crate::error::{self as client, ClientError};
+use crate::error::{self, ClientError};
 
 /// Why a request about users, roles or tokens, or one without the right, was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -37,16 +37,15 @@ impl From<ClientError> for AuthError {
 }
 
 impl From<AuthError> for Status {
-    fn from(error: AuthError) -> Status {
-        let code = match error {
+    fn from(refused: AuthError) -> Status {
+        let code = match refused {
             AuthError::Known(known) => return known.into(),
-            AuthError::Write(store::WriteError::Full) => return client::NO_SPACE.into(),
-            AuthError::Write(_) => Code::Unavailable,
+            AuthError::Write(write) => return error::write(write),
             AuthError::TooMuch { .. } => Code::ResourceExhausted,
             AuthError::NoPasswordUser | AuthError::PasswordTooLong | AuthError::Hash(_) => {
                 Code::Unknown
             }
         };
-        Status::new(code, error.to_string())
+        Status::new(code, refused.to_string())
     }
 }

@@ -1,12 +1,17 @@
-//! Where users and roles are kept: a record of the store.
+//! Where users and roles are kept: a record of the store, beside the key space.
 
 use bytes::Bytes;
 use store::{Store, WriteError};
 
-pub(super) fn read(_store: &Store) -> Option<Bytes> {
-    None
+/// Its name.
+const NAME: &str = "etcd/auth";
+
+/// The record, if there ever was a change.
+pub(super) fn read(store: &Store) -> Option<Bytes> {
+    store.record(NAME)
 }
 
-pub(super) async fn write(_store: &Store, _record: Bytes) -> Result<(), WriteError> {
-    Ok(())
+/// Keeps a record instead of the one before.
+pub(super) async fn write(store: &Store, record: Bytes) -> Result<(), WriteError> {
+    store.put_record(NAME, Some(record)).await
 }

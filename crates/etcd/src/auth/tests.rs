@@ -130,7 +130,6 @@ async fn a_password_that_changed_while_it_was_checked_gets_no_token() {
 }
 
 #[tokio::test]
-#[ignore = "the store has no records yet"]
 async fn what_was_changed_is_there_after_a_restart() {
     let auth = guarded().await;
     let again = Auth::open(auth.shared.store.clone(), true).unwrap();
