@@ -1,5 +1,6 @@
 //! All of a store at one revision, read page by page while the store goes on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use crate::{KeyValue, LeaseId, Range, Revision};
 
 /// Keys copied under one lock of the key space.
 const KEYS_PER_PAGE_MAX: usize = 1_000;
+
+/// A piece of the stream is complete when its keys and values have this many bytes.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// Why an export could not be read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,8 @@ pub struct Export {
     pin: Pin,
     /// What was not yet read.
     rest: Range,
+    /// What was read and not yet handed out.
+    page: VecDeque<KeyValue>,
     settings: Settings,
     stream: Stream,
 }
@@ -47,8 +53,8 @@ impl Export {
     pub(crate) fn start(shared: &Arc<Shared>) -> Export {
         let mut space = shared.write();
         let (pin, settings) = (space.pin_head(), space.settings());
-        let (rest, stream) = (Range::all(), Stream::Head);
-        Export { shared: shared.clone(), pin, rest, settings, stream }
+        let (rest, page, stream) = (Range::all(), VecDeque::new(), Stream::Head);
+        Export { shared: shared.clone(), pin, rest, page, settings, stream }
     }
 
     /// The revision whose state this is.
@@ -72,6 +78,14 @@ impl Export {
     /// # Errors
     /// When reading took so long that the state was given up.
     pub fn next_page(&mut self) -> Result<Option<Vec<KeyValue>>, ExportError> {
+        if self.page.is_empty() {
+            self.read_page()?;
+        }
+        let page = std::mem::take(&mut self.page);
+        Ok((!page.is_empty()).then(|| page.into()))
+    }
+
+    fn read_page(&mut self) -> Result<(), ExportError> {
         let revision = self.pin.revision();
         let space = self.shared.read();
         if !space.is_pinned(self.pin) {
@@ -79,9 +93,26 @@ impl Export {
         }
         let page = space.page_at_pin(&self.rest, revision, KEYS_PER_PAGE_MAX);
         drop(space);
-        let Some(last) = page.last() else { return Ok(None) };
-        self.rest = self.rest.clone().after(&last.key);
-        Ok(Some(page))
+        if let Some(last) = page.last() {
+            self.rest = self.rest.clone().after(&last.key);
+        }
+        self.page = page.into();
+        Ok(())
+    }
+
+    /// The next keys, so few that they take not much more than [`CHUNK_BYTES`]; none at the end.
+    fn next_few(&mut self) -> Result<Vec<KeyValue>, ExportError> {
+        if self.page.is_empty() {
+            self.read_page()?;
+        }
+        let (mut few, mut bytes) = (Vec::new(), 0);
+        while bytes < CHUNK_BYTES
+            && let Some(kv) = self.page.pop_front()
+        {
+            bytes += kv.key.len() + kv.value.len();
+            few.push(kv);
+        }
+        Ok(few)
     }
 
     /// The next piece of a stream that [`crate::import`] reads: what [`Export::next_page`] has not
@@ -97,13 +128,15 @@ impl Export {
                 snapshot::encode_settings(&mut chunk, &self.settings);
                 self.stream = Stream::Keys;
             }
-            Stream::Keys => match self.next_page()? {
-                Some(page) => snapshot::encode_keys(&mut chunk, &page),
-                None => {
+            Stream::Keys => {
+                let few = self.next_few()?;
+                if few.is_empty() {
                     snapshot::encode_end(&mut chunk);
                     self.stream = Stream::Ended;
+                } else {
+                    snapshot::encode_keys(&mut chunk, &few);
                 }
-            },
+            }
             Stream::Ended => return Ok(None),
         }
         Ok(Some(chunk.into()))

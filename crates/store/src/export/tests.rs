@@ -66,3 +66,18 @@ async fn an_export_that_holds_back_too_much_is_given_up() {
     assert_eq!(export.next_page(), Err(ExportError::TooSlow { revision: Revision(5) }));
     assert_eq!(store.shared.read().batches_from(Revision::NONE).count(), 1);
 }
+
+#[tokio::test]
+async fn large_values_come_in_pieces_of_bounded_size() {
+    let store = Store::in_memory();
+    for n in 0..20 {
+        store.commit(Txn::new().then(Op::put(format!("{n}"), vec![0; 200_000]))).await.unwrap();
+    }
+    let mut export = store.export();
+    let mut pieces = Vec::new();
+    while let Some(piece) = export.next_chunk().unwrap() {
+        pieces.push(piece.len());
+    }
+    assert!(pieces.len() >= 10, "{pieces:?}");
+    assert!(pieces.iter().all(|len| *len < 2 * CHUNK_BYTES), "{pieces:?}");
+}
