@@ -15,7 +15,10 @@ use super::{Login, RemoteConfig, RemoteError};
 use crate::pb::etcdserverpb::AuthenticateRequest;
 use crate::pb::etcdserverpb::auth_client::AuthClient;
 
-/// A member that has not answered for so long is given up for the next.
+/// When a member has not answered for so long, new calls go to the next; this one still waits ...
+const SLOW_AFTER: Duration = Duration::from_secs(1);
+
+/// ... and is given up after this time.
 const ATTEMPT_MAX: Duration = Duration::from_secs(3);
 
 /// The pause after all members were tried, which doubles each time.
@@ -89,12 +92,9 @@ impl Client {
         let mut pause = PAUSE_MIN;
         for attempt in 1.. {
             let member = self.preferred();
-            let until = deadline.min(Instant::now() + ATTEMPT_MAX);
-            let call = self.attempt(member, request.clone(), &rpc);
-            let status = match timeout_at(until, call).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(status)) => status,
-                Err(_) => Status::deadline_exceeded("the member did not answer in time"),
+            let status = match self.attempt(member, deadline, request, &rpc).await {
+                Ok(answer) => return Ok(answer),
+                Err(status) => status,
             };
             match judge(&status) {
                 Verdict::Final => return Err(status),
@@ -118,7 +118,29 @@ impl Client {
         unreachable!("attempts are not counted to an end")
     }
 
-    async fn attempt<Q, A, F, R>(&self, member: usize, request: Q, rpc: &F) -> Result<A, Status>
+    async fn attempt<Q, A, F, R>(
+        &self,
+        member: usize,
+        deadline: Instant,
+        request: &Q,
+        rpc: &F,
+    ) -> Result<A, Status>
+    where
+        Q: Clone,
+        F: Fn(Channel, Request<Q>) -> R,
+        R: Future<Output = Result<Response<A>, Status>>,
+    {
+        let begun = Instant::now();
+        let mut answer = std::pin::pin!(self.ask(member, request.clone(), rpc));
+        if let Ok(answer) = timeout_at(deadline.min(begun + SLOW_AFTER), &mut answer).await {
+            return answer;
+        }
+        let late = || Status::deadline_exceeded("the member did not answer in time");
+        self.pass_over(member, &late());
+        timeout_at(deadline.min(begun + ATTEMPT_MAX), answer).await.map_err(|_| late())?
+    }
+
+    async fn ask<Q, A, F, R>(&self, member: usize, request: Q, rpc: &F) -> Result<A, Status>
     where
         F: Fn(Channel, Request<Q>) -> R,
         R: Future<Output = Result<Response<A>, Status>>,

@@ -24,6 +24,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(8);
 const PING_MAX: Duration = Duration::from_secs(4);
 
+/// What a member may send ahead: a page of keys is large, and the way may be long.
+const WINDOW_BYTES: u32 = 2 << 20;
+
 /// What an external etcd is reached with when its endpoints say https.
 #[derive(Debug, Clone)]
 pub struct RemoteTls {
@@ -55,6 +58,8 @@ pub(super) fn channel(url: &str, tls: Option<&RemoteTls>) -> Result<Channel, Rem
     let endpoint = endpoint
         .origin(uri)
         .connect_timeout(CONNECT_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(2 * WINDOW_BYTES)
         .http2_keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_MAX)
         .keep_alive_while_idle(true);

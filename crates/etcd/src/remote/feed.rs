@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::channel::mpsc;
 use store::{Batch, Event, EventKind, Revision};
 use tokio::time::{Instant, sleep, timeout};
@@ -144,6 +145,8 @@ impl Feed {
         member: usize,
     ) -> Result<(mpsc::Sender<WatchRequest>, Streaming<WatchResponse>), Status> {
         self.fragments.clear();
+        // What was said of the stream before does not concern this one.
+        let _ = self.state.stalled.notified().now_or_never();
         let (mut requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let first = create(&self.state.keys, self.state.mirror.revision().next());
         requests.try_send(first).map_err(|_| Status::internal("the stream of requests is full"))?;
@@ -166,7 +169,14 @@ impl Feed {
     ) -> Lost {
         let mut heard = Instant::now();
         loop {
-            match timeout(ASK_AFTER, answers.message()).await {
+            let answer = tokio::select! {
+                biased;
+                answer = timeout(ASK_AFTER, answers.message()) => answer,
+                () = self.state.stalled.notified() => {
+                    return Status::unavailable("the watch does not show what was written").into();
+                }
+            };
+            match answer {
                 Ok(Ok(Some(answer))) => {
                     heard = Instant::now();
                     if let Err(lost) = self.take(answer) {

@@ -18,6 +18,9 @@ use crate::pb::etcdserverpb::{PutRequest, TxnRequest, TxnResponse};
 /// The mirror has seen a revision by then, or somebody else's writes are in between.
 const SOON: Duration = Duration::from_millis(100);
 
+/// A watch that does not show what was written even so is taken up again elsewhere.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
+
 /// Whether we may write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Leadership {
@@ -38,6 +41,8 @@ pub(super) struct State {
     pub lease: watch::Sender<i64>,
     /// Rung when the leader key may not be ours any more.
     pub suspicion: Notify,
+    /// Rung when the watch seems to be stuck.
+    pub stalled: Notify,
     /// The revision that the mirror shows.
     shown: watch::Sender<Revision>,
     /// Held while the sync key is written.
@@ -53,6 +58,7 @@ impl State {
             leadership: watch::Sender::new(Leadership::Leader { term }),
             lease: watch::Sender::new(lease),
             suspicion: Notify::new(),
+            stalled: Notify::new(),
             shown: watch::Sender::new(Revision::NONE),
             syncing: Mutex::new(()),
         }
@@ -102,6 +108,10 @@ impl State {
             return Ok(());
         }
         self.sync(revision, deadline).await?;
+        if let Ok(Ok(_)) = timeout(STALLED_AFTER, shown.wait_for(reached)).await {
+            return Ok(());
+        }
+        self.stalled.notify_one();
         match timeout_at(deadline, shown.wait_for(reached)).await {
             Ok(Ok(_)) => Ok(()),
             _ => {

@@ -145,3 +145,26 @@ async fn an_endpoint_that_is_not_there_is_passed_over() {
     store.commit(put("a", "1")).await.unwrap();
     assert!(begun.elapsed() < OUTAGE_MAX, "{:?}", begun.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_stops_under_load_is_passed_over() {
+    if is_missing("a_member_that_stops_under_load_is_passed_over") {
+        return;
+    }
+    let members = start(3).await;
+    let store = open(urls(&members)).await.store;
+    let watching = tokio::spawn(collect(store.watch(Range::all(), Revision::NONE).unwrap()));
+    let load = load(&store);
+    load.goes_on(50).await;
+    // The first is the one that is asked and watched, and may be the leader of the three.
+    members[0].signal("-STOP");
+    let outage = load.goes_on(20).await;
+    println!("member 0 stopped: 20 more writes took {outage:?}");
+    assert!(outage < OUTAGE_MAX, "{outage:?}");
+    load.goes_on(200).await;
+    members[0].signal("-CONT");
+    load.goes_on(200).await;
+    load.end().await;
+    soon(store.close()).await;
+    check_history(&soon(watching).await.unwrap());
+}
