@@ -275,3 +275,6 @@ fn create(keys: &Keys, from: Revision) -> WatchRequest {
 fn sign_of_life() -> WatchRequest {
     WatchRequest { request_union: Some(RequestUnion::ProgressRequest(WatchProgressRequest {})) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,43 @@ pub(super) async fn txn(
     };
     client.call(repeat, deadline, request, rpc).await
 }
+
+#[cfg(test)]
+mod tests {
+    use store::{Options, Store};
+
+    use super::*;
+    use crate::remote::RemoteConfig;
+
+    fn state(leadership: Leadership) -> State {
+        let config = RemoteConfig::new(["http://127.0.0.1:1".to_owned()]);
+        let client = Client::new(&config).expect("an endpoint");
+        let state =
+            State::leading(client, Keys::new("/s/"), Store::mirrored(Options::default()).1, 7, 1);
+        state.leadership.send_replace(leadership);
+        state
+    }
+
+    async fn check(leadership: Leadership, expected: Result<i64, WriteError>) {
+        let state = state(leadership.clone());
+        let deadline = Instant::now() + Duration::from_millis(50);
+        assert_eq!(state.term(deadline).await, expected, "{leadership:?}");
+    }
+
+    #[tokio::test]
+    async fn only_the_leader_has_a_term_to_write_in() {
+        check(Leadership::Leader { term: 7 }, Ok(7)).await;
+        check(Leadership::Seeking, Err(WriteError::Unavailable)).await;
+        check(Leadership::Deposed, Err(WriteError::Deposed)).await;
+    }
+
+    #[tokio::test]
+    async fn a_revision_that_etcd_does_not_show_is_not_waited_for_for_ever() {
+        let state = state(Leadership::Leader { term: 7 });
+        state.mirror.reset(Vec::new(), Revision(5));
+        state.fed();
+        let deadline = Instant::now() + Duration::from_millis(300);
+        assert_eq!(state.show(Revision(5), deadline).await, Ok(()));
+        assert_eq!(state.show(Revision(6), deadline).await, Err(WriteError::Unavailable));
+    }
+}

@@ -6,6 +6,7 @@ use etcd::pb::etcdserverpb::{CompactionRequest, DeleteRangeRequest, PutRequest};
 use store::{Range, Revision, WatchError, WriteError};
 
 use crate::etcd_process::{is_missing, start, urls};
+use crate::load::{check_history, collect, load};
 use crate::proxy::Proxy;
 use crate::support::{commit_again, next, open, put, soon, value};
 
@@ -126,4 +127,32 @@ async fn a_lease_that_ran_out_unused_is_taken_again() {
     proxy.heal();
     commit_again(&store, &put("a", "2")).await;
     assert_eq!(value(&store, "a"), Some("2".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_sees_everything_once_and_in_order_over_a_network_that_breaks_again_and_again() {
+    if is_missing("a_watcher_sees_everything_once_over_a_network_that_breaks") {
+        return;
+    }
+    let members = start(1).await;
+    let proxy = Proxy::to(&members[0].url).await;
+    let store = open([proxy.url.clone()]).await.store;
+    let watching = tokio::spawn(collect(store.watch(Range::all(), Revision::NONE).unwrap()));
+    let load = load(&store);
+    for _ in 0..12 {
+        load.goes_on(40).await;
+        proxy.cut();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        proxy.heal();
+    }
+    load.end().await;
+    commit_again(&store, &put("end", "1")).await;
+    let content = store.range(&Range::all(), None, 0).unwrap().entries;
+    soon(store.close()).await;
+    let seen = soon(watching).await.unwrap();
+    check_history(&seen);
+    let versions: u64 = content.iter().map(|kv| kv.version).sum();
+    assert_eq!(seen.len() as u64, versions, "every write was seen");
+    let again = open(urls(&members)).await.store;
+    assert_eq!(again.range(&Range::all(), None, 0).unwrap().entries, content, "as etcd has it");
 }

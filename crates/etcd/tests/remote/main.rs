@@ -4,6 +4,7 @@ mod away;
 mod cluster;
 mod etcd_process;
 mod leader;
+mod load;
 mod proxy;
 mod secured;
 mod single;
