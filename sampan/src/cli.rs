@@ -1,10 +1,14 @@
 //! The command line as the user types it.
 
-use std::net::SocketAddr;
+pub mod server;
+pub mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::server::ServerArgs;
 
 /// Where state lives unless told otherwise.
 const DATA_DIR: &str = "/var/lib/sampan";
@@ -42,31 +46,53 @@ pub enum Command {
     Logs(LogsArgs),
     /// Print the path of the admin kubeconfig
     Kubeconfig,
+    /// Write everything but images to FILE: objects, the etcd key space, certificates and keys
+    Backup(BackupArgs),
+    /// Put what a backup holds into an instance whose server is stopped
+    Restore(RestoreArgs),
+    /// Look at where state is kept
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
 }
 
-#[derive(Debug, Clone, Args)]
-pub struct ServerArgs {
-    /// Where the API listens
-    #[arg(long, default_value = "127.0.0.1:6443")]
-    pub listen: SocketAddr,
-    /// Where the gateway listens for HTTP
-    #[arg(long, default_value = "0.0.0.0:8080")]
-    pub gateway_listen: SocketAddr,
-    /// The range pod addresses come from
-    #[arg(long, default_value = "10.42.0.0/16")]
-    pub pod_cidr: String,
-    /// The range service addresses come from
-    #[arg(long, default_value = "10.43.0.0/16")]
-    pub service_cidr: String,
-    /// The name of the Node object [default: the host's name]
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Show sizes, revisions, watchers, leases and how long the disk takes
+    Status(StoreStatusArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct StoreStatusArgs {
+    /// The form of the report
+    #[arg(short, long, default_value = "table")]
+    pub output: Output,
+}
+
+/// The server may run or not. The file holds the Kubernetes objects and the etcd key space, each
+/// as at one revision, and the certificates and keys that make the instance what it is to its
+/// clients: keep it as safe as those. It does not hold images, which are built or loaded again,
+/// nor what pods keep in their volumes.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The file to write; "-" for standard output
+    pub file: PathBuf,
+    /// Replace FILE if it is there
     #[arg(long)]
-    pub node_name: Option<String>,
-    /// The DNS domain of the cluster
-    #[arg(long, default_value = "cluster.local")]
-    pub cluster_domain: String,
-    /// Write the log to this file, bounded in size, instead of standard error
+    pub force: bool,
+}
+
+/// The whole file is checked before anything changes. Revisions go on far above those of the
+/// backup, so that every client notices that the past has changed and lists anew. Images are not in
+/// a backup.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The file that `sampan backup` wrote; "-" for standard input
+    pub file: PathBuf,
+    /// Also when the instance has state; it is kept beside as before-restore-<time>
     #[arg(long)]
-    pub log_file: Option<PathBuf>,
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -75,7 +101,7 @@ pub struct UpArgs {
     #[arg(default_value = ".")]
     pub dir: PathBuf,
     /// How long to wait until everything is ready
-    #[arg(long, default_value = "5m", value_parser = parse_duration)]
+    #[arg(long, default_value = "5m", value_parser = values::duration)]
     pub timeout: Duration,
     /// Given to the server when `up` has to start one
     #[command(flatten)]
@@ -88,7 +114,7 @@ pub struct DownArgs {
     #[arg(default_value = ".")]
     pub dir: PathBuf,
     /// How long to wait until everything is gone
-    #[arg(long, default_value = "2m", value_parser = parse_duration)]
+    #[arg(long, default_value = "2m", value_parser = values::duration)]
     pub timeout: Duration,
 }
 
@@ -123,11 +149,13 @@ pub struct LogsArgs {
     pub tail: Option<i64>,
 }
 
-/// Reads `90s`, `5m`, `1h` or `1m30s`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration =
-        text.parse().map_err(|_| format!("{text:?} is no duration; try 90s, 5m or 1h"))?;
-    Duration::try_from(span).map_err(|_| format!("{text:?} is negative"))
+/// The forms a report can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// For programs
+    Json,
 }
 
 #[cfg(test)]
@@ -138,13 +166,5 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_are_read_as_people_write_them() {
-        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
-        assert!(parse_duration("soon").is_err());
-        assert!(parse_duration("-5s").is_err());
     }
 }

@@ -1,18 +1,21 @@
 //! One file per command, all of the same shape: `run(instance, args)`.
 
+mod backup;
 mod build;
 mod down;
 mod images;
 mod kubeconfig;
 mod load;
 mod logs;
+mod restore;
 mod status;
 mod stop;
+mod store;
 mod up;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, StoreCommand};
 use crate::instance::Instance;
 use crate::server;
 
@@ -31,6 +34,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Load(args) => load::run(&instance()?, args).await?,
         Command::Logs(args) => logs::run(&instance()?, args).await?,
         Command::Kubeconfig => kubeconfig::run(&instance()?)?,
+        Command::Backup(args) => backup::run(&instance()?, args).await?,
+        Command::Restore(args) => restore::run(&instance()?, args)?,
+        Command::Store { command: StoreCommand::Status(args) } => {
+            store::status(&instance()?, args).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

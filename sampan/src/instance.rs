@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -17,8 +17,10 @@ use sha2::{Digest, Sha256};
 
 /// Where runtime state of all instances lives.
 const RUN_DIR: &str = "/run/sampan";
+/// The file in the data directory that says that objects are kept elsewhere.
+pub const EXTERNAL_STORE: &str = "external-store.json";
 /// Longer than what any server says of itself; the rest is blanks.
-const ANNOUNCEMENT_LEN: usize = 512;
+const ANNOUNCEMENT_LEN: usize = 1024;
 
 /// One data directory and the names that follow from it.
 #[derive(Debug, Clone)]
@@ -33,6 +35,9 @@ pub struct RunningServer {
     pub pid: u32,
     pub api: SocketAddr,
     pub gateway: SocketAddr,
+    /// The URL of the etcd API, when there is one.
+    #[serde(default)]
+    pub etcd: Option<String>,
     /// Seconds since 1970.
     pub started_at: i64,
     /// Is the API up, and everything behind it.
@@ -98,7 +103,6 @@ impl Instance {
             return Ok(None);
         }
         // What a server left that was killed is not what the one that starts now says.
-        let lives = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
         Ok(self.last_server().filter(|server| lives(server.pid)))
     }
 
@@ -121,8 +125,21 @@ impl Instance {
         serde_json::from_str(&text).ok()
     }
 
-    /// Takes the instance for this process.
+    /// Takes the instance for this process, which is a server.
     pub fn lock(&self) -> anyhow::Result<ServerLock> {
+        let mut lock = ServerLock { file: self.take()? };
+        if let Some(last) = self.last_server() {
+            lock.announce(&RunningServer { pid: std::process::id(), ready: false, ..last })?;
+        }
+        Ok(lock)
+    }
+
+    /// Takes the instance for this process, which is no server and does not call itself one.
+    pub fn lock_for_maintenance(&self) -> anyhow::Result<impl Sized> {
+        self.take()
+    }
+
+    fn take(&self) -> anyhow::Result<File> {
         let path = self.lock_file();
         let file = OpenOptions::new()
             .read(true)
@@ -133,24 +150,31 @@ impl Instance {
             .open(&path)
             .with_context(|| format!("open {}", path.display()))?;
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
-            Ok(_) => {}
-            Err(Errno::EAGAIN | Errno::EACCES) => {
-                let by =
-                    self.last_server().map(|s| format!(" (pid {})", s.pid)).unwrap_or_default();
-                bail!(
-                    "the data directory {} is in use by another server{by}\n\
-                     stop it with 'sampan stop --data-dir {0}', or give this one its own --data-dir",
-                    self.data_dir.display()
-                );
-            }
-            Err(error) => return Err(error).with_context(|| format!("lock {}", path.display())),
+            Ok(_) => Ok(file),
+            Err(Errno::EAGAIN | Errno::EACCES) => Err(self.in_use()),
+            Err(error) => Err(error).with_context(|| format!("lock {}", path.display())),
         }
-        let mut lock = ServerLock { file };
-        if let Some(last) = self.last_server() {
-            lock.announce(&RunningServer { pid: std::process::id(), ready: false, ..last })?;
-        }
-        Ok(lock)
     }
+
+    fn in_use(&self) -> anyhow::Error {
+        let data_dir = self.data_dir.display();
+        match self.last_server().filter(|server| lives(server.pid)) {
+            Some(server) => anyhow!(
+                "the data directory {data_dir} is in use by another server (pid {})\n\
+                 stop it with 'sampan stop --data-dir {data_dir}', or give this one its own --data-dir",
+                server.pid
+            ),
+            None => anyhow!(
+                "the data directory {data_dir} is in use by another sampan, \
+                 such as a server that starts, a backup or a restore\n\
+                 try again when that has ended, or give this one its own --data-dir"
+            ),
+        }
+    }
+}
+
+fn lives(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
 
 /// A lock on all of a file, which belongs to the open file and not to the process.
@@ -184,6 +208,7 @@ mod tests {
             pid,
             api: ([127, 0, 0, 1], 6443).into(),
             gateway: ([127, 0, 0, 1], 8080).into(),
+            etcd: None,
             started_at: 0,
             ready: true,
             network: NetworkRanges {

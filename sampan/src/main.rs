@@ -5,9 +5,11 @@
 //! [`app`]. A shim starts before anything else, because it must stay single-threaded.
 
 mod app;
+mod backup;
 mod cli;
 mod client;
 mod commands;
+mod control;
 mod instance;
 mod logging;
 mod machine;

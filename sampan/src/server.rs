@@ -1,15 +1,21 @@
 //! `sampan server`: every part in one process.
 //!
-//! The story is in [`run`]: lock the instance, bind the listeners, open the engines, put the
-//! API over the store, let the controllers and the node agent talk to it, say that all is
-//! ready, and wait for the signal to drain.
+//! The story is in [`run`]: lock the instance, bind the listeners, open the stores and the engines,
+//! put the API over the objects and the etcd API over its own key space, let the controllers and
+//! the node agent talk to the API, say that all is ready, and wait for the signal to drain.
 
 pub mod background;
 mod clients;
+mod control;
 pub mod engines;
+mod etcd_api;
+mod external;
 mod listeners;
 mod node_agent;
 mod ranges;
+mod reports;
+pub mod stores;
+mod unix_socket;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +25,32 @@ use apiserver::authz::StaticAuthorizer;
 use apiserver::pki::{Pki, ServingNames};
 use apiserver::{ApiServer, Config};
 use axum::Router;
+use etcd::remote::{RemoteError, RemoteStore};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use kit::Tasks;
 use node::NodeConfig;
+use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::backup::{PKI, Space, restore};
 use crate::cli::ServerArgs;
 use crate::instance::{Instance, RunningServer};
 use crate::server::clients::Identity;
+pub use crate::server::clients::write_secret;
+use crate::server::control::Control;
 use crate::server::engines::Engines;
-use crate::server::listeners::Listeners;
+use crate::server::etcd_api::EtcdPlan;
+use crate::server::external::External;
+use crate::server::listeners::{Listener, Listeners};
 use crate::server::ranges::Ranges;
 use crate::{logging, machine};
 
 /// How long everything may take to end after the signal.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
+/// The objects have no quota; as etcd's metrics say it.
+const NO_QUOTA: u64 = 0;
 /// The Kubernetes version we serve, as the Node object tells it.
 const KUBERNETES_VERSION: &str = "v1.36.0";
 
@@ -46,30 +63,68 @@ pub async fn run(
     logging::init(args.log_file.as_deref())?;
     machine::raise_open_files()?;
     let ranges = Ranges::parse(&args.pod_cidr, &args.service_cidr)?;
+    let external = External::resolve(&args.store, stores::options(&args.store))?;
+    let etcd = EtcdPlan::resolve(&args.etcd)?.filter(|_| external.is_none());
     let instance = instance()?;
     let mut lock = instance.lock()?;
-    let listeners = Listeners::bind(&args).await?;
+    if restore::finish(instance.data_dir()).context("finish an interrupted restore")? {
+        tracing::warn!("a restore had been interrupted; it is finished now");
+    }
+    external::check_same_place(&instance, external.as_ref())?;
+    let listeners = Listeners::bind(&args, etcd.as_ref().map(|etcd| etcd.listen)).await?;
     let mut about = RunningServer {
         pid: std::process::id(),
         api: listeners.api.address()?,
         gateway: listeners.gateway.address()?,
+        etcd: etcd_url(etcd.as_ref(), &listeners)?,
         started_at: Timestamp::now().as_second(),
         ready: false,
         network: ranges.texts(),
     };
     lock.announce(&about)?;
     let tasks = Tasks::new();
-    let terminated = terminate()?;
-    start(&instance, &args, &ranges, listeners, &about, &tasks).await?;
+    let mut terminated = std::pin::pin!(terminate()?);
+    let setup = Setup { instance: &instance, args: &args, ranges: &ranges, tasks: &tasks };
+    let opened = tokio::select! {
+        started = start(&setup, listeners, etcd, external, &about) => started?,
+        // It may wait long, for another server that leads or for a disk.
+        () = &mut terminated => return drain(&tasks).await,
+    };
     about.ready = true;
     lock.announce(&about)?;
-    tracing::info!(api = %about.api, gateway = %about.gateway, "ready");
-    terminated.await;
+    tracing::info!(api = %about.api, gateway = %about.gateway, etcd = about.etcd, "ready");
+    let ended = tokio::select! {
+        () = terminated => Ok(()),
+        error = opened.ended => {
+            Err(error).context("this server ends; its pods run on, and the next one adopts them")
+        }
+    };
     tracing::info!("draining; pods run on");
+    let drained = drain(&tasks).await;
+    stores::close_all(opened.spaces).await;
+    ended.and(drained)
+}
+
+async fn drain(tasks: &Tasks) -> anyhow::Result<()> {
     tasks
         .stop(DRAIN_MAX)
         .await
         .map_err(|stuck| anyhow!("these did not end in time: {}", stuck.join(", ")))
+}
+
+fn etcd_url(etcd: Option<&EtcdPlan>, listeners: &Listeners) -> anyhow::Result<Option<String>> {
+    match (etcd, &listeners.etcd) {
+        (Some(etcd), Some(listener)) => Ok(Some(etcd.url(listener.address()?))),
+        _ => Ok(None),
+    }
+}
+
+/// What every part is started with.
+struct Setup<'a> {
+    instance: &'a Instance,
+    args: &'a ServerArgs,
+    ranges: &'a Ranges,
+    tasks: &'a Tasks,
 }
 
 /// Resolves at the first SIGTERM or SIGINT.
@@ -89,16 +144,20 @@ fn terminate() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Starts every part, in the order in which they need each other.
 async fn start(
-    instance: &Instance,
-    args: &ServerArgs,
-    ranges: &Ranges,
+    setup: &Setup<'_>,
     listeners: Listeners,
+    etcd: Option<EtcdPlan>,
+    external: Option<External>,
     about: &RunningServer,
-    tasks: &Tasks,
-) -> anyhow::Result<()> {
-    let engines = Engines::open(instance, ranges).await?;
-    let pki =
-        Arc::new(Pki::open(instance.data_dir().join("pki")).context("open the certificates")?);
+) -> anyhow::Result<Opened> {
+    let Setup { instance, args, ranges, tasks } = *setup;
+    let opened = open_stores(setup, etcd.as_ref(), external).await?;
+    if let (Some(etcd), Some(listener)) = (etcd, listeners.etcd) {
+        etcd.serve(tasks, instance, opened.of(Space::Etcd), listener).await?;
+    }
+    let objects = opened.of(Space::Kubernetes);
+    let engines = Engines::open(instance, ranges, objects).await?;
+    let pki = Arc::new(Pki::open(instance.data_dir().join(PKI)).context("open the certificates")?);
     let api = ApiServer::new(Config {
         store: engines.store.clone(),
         pki: pki.clone(),
@@ -107,16 +166,10 @@ async fn start(
         secure_port: listeners::NODE_API_PORT,
         authorizer: Arc::new(StaticAuthorizer),
     });
+    let measured = engines.store.clone();
+    api.set_metrics(Arc::new(move || etcd::metrics_text(&measured.stats(), NO_QUOTA)));
     api.bootstrap().await.context("make the objects every cluster has")?;
-    let names = ServingNames {
-        addresses: vec![ranges.services().first(), ranges.node_address()],
-        given: vec![about.api.ip().to_string()],
-    };
-    let tls = pki.tls(&names).context("make the serving certificate")?;
-    let inside = listeners::bind_inside(ranges.node_address()).await?;
-    for (name, listener) in [("listener/api", listeners.api), ("listener/api-for-pods", inside)] {
-        clients::serve_api(tasks, name, &api, listener, tls.clone());
-    }
+    serve_api(setup, &api, listeners.api, &pki, about).await?;
     let router = api.router();
     controllers::run(
         controllers::Clients {
@@ -134,7 +187,71 @@ async fn start(
     node_agent::run(tasks, &api, config).await?;
     engines::serve_dns(tasks, ranges.dns_address(), engines.dns_table).await?;
     engines::serve_gateway(tasks, engines.gateway, listeners.gateway);
-    write_kubeconfig(instance, &pki, about)
+    write_kubeconfig(instance, &pki, about)?;
+    Ok(opened)
+}
+
+/// The key spaces, and what ends with them.
+struct Opened {
+    spaces: Vec<(Space, Store)>,
+    /// Resolves when this server may not go on because of its external etcd.
+    ended: BoxFuture<'static, RemoteError>,
+}
+
+impl Opened {
+    fn of(&self, wanted: Space) -> Store {
+        let mut spaces = self.spaces.iter();
+        let found = spaces.find(|(space, _)| *space == wanted).map(|(_, store)| store.clone());
+        found.expect("what is asked for was opened")
+    }
+}
+
+/// Opens the key spaces. Who asks over the control socket is told of it, and of who is waited for.
+async fn open_stores(
+    setup: &Setup<'_>,
+    etcd: Option<&EtcdPlan>,
+    external: Option<External>,
+) -> anyhow::Result<Opened> {
+    let Setup { instance, args, tasks, .. } = *setup;
+    let quota = args.etcd.etcd_quota_bytes;
+    let control = Control::serve(tasks, instance, quota, external.clone())?;
+    let opened = match external {
+        Some(external) => {
+            tracing::info!("the etcd API is not served: the external etcd is there for clients");
+            let RemoteStore { store, ended } = external.open(instance).await?;
+            Opened { spaces: vec![(Space::Kubernetes, store)], ended: ended.boxed() }
+        }
+        None => {
+            let objects = (Space::Kubernetes, stores::options(&args.store));
+            let keys = etcd.map(|etcd| (Space::Etcd, etcd.options.clone()));
+            let wanted = [objects].into_iter().chain(keys).collect();
+            let spaces = stores::open_all(instance, wanted).await?;
+            Opened { spaces, ended: std::future::pending().boxed() }
+        }
+    };
+    control.opened(opened.spaces.clone());
+    Ok(opened)
+}
+
+/// Serves the API on its listener and, for pods, at the node's own address.
+async fn serve_api(
+    setup: &Setup<'_>,
+    api: &ApiServer,
+    listener: Listener,
+    pki: &Pki,
+    about: &RunningServer,
+) -> anyhow::Result<()> {
+    let ranges = setup.ranges;
+    let names = ServingNames {
+        addresses: vec![ranges.services().first(), ranges.node_address()],
+        given: vec![about.api.ip().to_string()],
+    };
+    let tls = pki.tls(&names).context("make the serving certificate")?;
+    let inside = listeners::bind_inside(ranges.node_address()).await?;
+    for (name, listener) in [("listener/api", listener), ("listener/api-for-pods", inside)] {
+        clients::serve_api(setup.tasks, name, api, listener, tls.clone());
+    }
+    Ok(())
 }
 
 /// Makes the node agent's configuration, each time that it is started.

@@ -17,6 +17,15 @@ pub fn failure(error: &anyhow::Error) -> String {
     lines.join("\n")
 }
 
+/// An error with its causes in one line, for where there is only one.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
 /// Rows under a header, columns aligned, three spaces between them, as kubectl does.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

@@ -10,6 +10,7 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::app::urls;
 use crate::client;
+use crate::control;
 use crate::instance::{Instance, RunningServer};
 use crate::output::{self, say};
 use crate::text;
@@ -19,8 +20,12 @@ pub async fn run(instance: &Instance) -> anyhow::Result<()> {
         say!("No server runs on {}.", instance.data_dir().display());
         return Ok(());
     };
-    let client = client::from_kubeconfig(&instance.kubeconfig()).await?;
     print_server(instance, &server);
+    print_external(instance).await?;
+    if !server.ready {
+        return Ok(());
+    }
+    let client = client::from_kubeconfig(&instance.kubeconfig()).await?;
     print_nodes(&client).await?;
     print_deployments(&client).await?;
     print_single_pods(&client).await?;
@@ -33,7 +38,18 @@ fn print_server(instance: &Instance, server: &RunningServer) {
     say!("Server    {state}, pid {}, up {up}", server.pid);
     say!("API       https://{}", server.api);
     say!("Gateway   http://{}", server.gateway);
+    say!("Etcd      {}", server.etcd.as_deref().unwrap_or("off"));
     say!("Data      {}", instance.data_dir().display());
+}
+
+/// Where the objects are and who leads there, when that is not the data directory.
+async fn print_external(instance: &Instance) -> anyhow::Result<()> {
+    // A server says that it runs a moment before it answers; and only root may ask it.
+    let Ok(report) = control::store_report(instance).await else { return Ok(()) };
+    if let Some(external) = &report.external {
+        output::text(&super::store::external_lines(external));
+    }
+    Ok(())
 }
 
 async fn print_nodes(client: &Client) -> anyhow::Result<()> {

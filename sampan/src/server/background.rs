@@ -78,15 +78,8 @@ fn still_lives(child: &mut Child, instance: &Instance, output: &Path) -> anyhow:
 
 fn to_flags(instance: &Instance, args: &ServerArgs) -> Vec<String> {
     let log = args.log_file.clone().unwrap_or_else(|| instance.server_log());
-    let mut flags = vec![
-        format!("--data-dir={}", instance.data_dir().display()),
-        format!("--listen={}", args.listen),
-        format!("--gateway-listen={}", args.gateway_listen),
-        format!("--pod-cidr={}", args.pod_cidr),
-        format!("--service-cidr={}", args.service_cidr),
-        format!("--cluster-domain={}", args.cluster_domain),
-        format!("--log-file={}", log.display()),
-    ];
-    flags.extend(args.node_name.iter().map(|name| format!("--node-name={name}")));
+    let mut flags = args.to_flags();
+    flags.push(format!("--data-dir={}", instance.data_dir().display()));
+    flags.push(format!("--log-file={}", log.display()));
     flags
 }

@@ -32,10 +32,7 @@ pub struct Engines {
 }
 
 impl Engines {
-    pub async fn open(instance: &Instance, ranges: &Ranges) -> anyhow::Result<Self> {
-        let data = instance.data_dir();
-        let store = Store::open(&data.join("store"), store::Options::default())
-            .with_context(|| format!("open the store in {}", data.join("store").display()))?;
+    pub async fn open(instance: &Instance, ranges: &Ranges, store: Store) -> anyhow::Result<Self> {
         let images = ImageStore::open(instance.images()).context("open the image store")?;
         let network =
             Network::open(network_config(instance, ranges)).context("set up the network")?;

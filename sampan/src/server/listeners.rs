@@ -15,6 +15,8 @@ pub const NODE_API_PORT: u16 = 6443;
 pub struct Listeners {
     pub api: Listener,
     pub gateway: Listener,
+    /// None when the etcd API is off.
+    pub etcd: Option<Listener>,
 }
 
 /// A socket that listens for as long as the process lives, whatever becomes of the task that
@@ -40,8 +42,13 @@ impl Listener {
 }
 
 impl Listeners {
-    pub async fn bind(args: &ServerArgs) -> anyhow::Result<Self> {
+    pub async fn bind(args: &ServerArgs, etcd: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let etcd = match etcd {
+            Some(at) => Some(Listener::keep(bind("the etcd API", "--etcd-listen", at).await?)?),
+            None => None,
+        };
         Ok(Self {
+            etcd,
             api: Listener::keep(bind("the API", "--listen", args.listen).await?)?,
             gateway: Listener::keep(
                 bind("the gateway", "--gateway-listen", args.gateway_listen).await?,

@@ -39,6 +39,9 @@ pub struct Boat {
     ranges: Ranges,
     pub api_port: u16,
     pub gateway_port: u16,
+    /// Any, unless [`Boat::keep_etcd_port`] was called.
+    etcd_port: u16,
+    more_flags: Vec<String>,
     server: Option<Child>,
 }
 
@@ -70,7 +73,7 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its number").port()
 }
@@ -87,6 +90,8 @@ impl Boat {
             ranges: Ranges::claim(),
             api_port: free_port(),
             gateway_port: free_port(),
+            etcd_port: 0,
+            more_flags: Vec::new(),
             server: None,
         }
     }
@@ -105,13 +110,51 @@ impl Boat {
     /// The flags that keep boats apart.
     pub fn server_flags(&self) -> Vec<String> {
         let second = self.ranges.second;
-        vec![
+        let mut flags = vec![
             format!("--listen=127.0.0.1:{}", self.api_port),
             format!("--gateway-listen=127.0.0.1:{}", self.gateway_port),
             format!("--pod-cidr=10.{second}.0.0/17"),
             format!("--service-cidr=10.{second}.128.0/17"),
+            format!("--etcd-listen=127.0.0.1:{}", self.etcd_port),
             "--node-name=box".into(),
-        ]
+        ];
+        let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+        flags.retain(|flag| !self.more_flags.iter().any(|more| name(more) == name(flag)));
+        flags.extend(self.more_flags.iter().cloned());
+        flags
+    }
+
+    /// Lets the etcd API listen at the same port each time that the server is started.
+    pub fn keep_etcd_port(&mut self) {
+        self.etcd_port = free_port();
+    }
+
+    /// Gives the server one more flag, or another value for one that it has.
+    pub fn with_flag(&mut self, flag: impl Into<String>) {
+        self.more_flags.push(flag.into());
+    }
+
+    /// Where the etcd API of the running server is, as a URL.
+    pub fn etcd_url(&self) -> String {
+        let etcd = &self.about()["etcd"];
+        etcd.as_str().unwrap_or_else(|| panic!("no etcd API: {}", self.about())).to_owned()
+    }
+
+    /// Where the etcd API of the running server listens.
+    pub fn etcd_address(&self) -> String {
+        let url = self.etcd_url();
+        url.split_once("://").expect("a URL").1.to_owned()
+    }
+
+    /// What is only there while a server runs or pods do.
+    pub fn run_dir(&self) -> PathBuf {
+        Path::new("/run/sampan").join(self.id())
+    }
+
+    /// What the server says of itself.
+    fn about(&self) -> serde_json::Value {
+        let text = fs::read_to_string(self.data_dir().join("server.lock")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// What the addresses of the first pods begin with.
@@ -155,9 +198,8 @@ impl Boat {
     }
 
     fn is_ready(&self) -> bool {
-        let text = fs::read_to_string(self.data_dir().join("server.lock")).unwrap_or_default();
         let pid = self.server.as_ref().map(Child::id);
-        let about: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let about = self.about();
         about["ready"] == true && pid.is_none_or(|pid| about["pid"] == pid)
     }
 
@@ -169,9 +211,7 @@ impl Boat {
     }
 
     pub fn server_pid(&self) -> u32 {
-        let text = fs::read_to_string(self.data_dir().join("server.lock")).expect("server.lock");
-        let about: serde_json::Value = serde_json::from_str(&text).expect("its JSON");
-        u32::try_from(about["pid"].as_u64().expect("a pid")).expect("a pid")
+        u32::try_from(self.about()["pid"].as_u64().expect("a pid")).expect("a pid")
     }
 
     /// `kill -9` of the server; everything else goes on.
