@@ -29,6 +29,7 @@ use accounts::{Change, ROOT, has_role, needs_no_password};
 use error::AuthError;
 use passwords::Passwords;
 use permissions::Permissions;
+pub(crate) use record::accounts_among;
 pub(crate) use service::AuthService;
 use tokens::Tokens;
 
@@ -85,10 +86,7 @@ impl Auth {
     /// # Errors
     /// When the record is not one of ours.
     pub(crate) fn open(store: Store, client_cert_auth: bool) -> Result<Auth, prost::DecodeError> {
-        let accounts = match record::read(&store) {
-            Some(record) => Accounts::decode(record)?,
-            None => Accounts::default(),
-        };
+        let accounts = record::read(&store)?;
         let shared = Shared {
             store,
             client_cert_auth,
@@ -153,10 +151,6 @@ impl Auth {
     }
 
     /// Users and roles as they are now.
-    pub(crate) fn accounts(&self) -> Accounts {
-        self.view().accounts.clone()
-    }
-
     fn view(&self) -> Arc<View> {
         // What is under the lock is replaced, never changed: it is whole whatever happened.
         self.shared.view.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -204,13 +204,13 @@ impl pb::maintenance_server::Maintenance for Maintenance {
 }
 
 fn send_snapshot(member: &Member, sender: &mpsc::Sender<Result<pb::SnapshotResponse, Status>>) {
-    let snapshot = Snapshot::of(&member.store, member.auth.accounts());
-    let sent = snapshot.send(|message| {
+    let give = |message| {
         if member.closing.is_cancelled() {
             return Err(SnapshotError::Gone);
         }
         sender.blocking_send(Ok(message)).map_err(|_| SnapshotError::Gone)
-    });
+    };
+    let sent = Snapshot::of(&member.store).and_then(|snapshot| snapshot.send(give));
     let status = match sent {
         Ok(()) => return,
         Err(SnapshotError::Gone) => error::STOPPED.into(),

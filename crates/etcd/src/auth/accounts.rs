@@ -65,7 +65,7 @@ type Changed = Result<Change, AuthError>;
 
 impl Accounts {
     /// Reads what [`Accounts::encode`] made.
-    pub(crate) fn decode(record: Bytes) -> Result<Accounts, prost::DecodeError> {
+    pub(super) fn decode(record: Bytes) -> Result<Accounts, prost::DecodeError> {
         let record = Record::decode(record)?;
         let name = |name: &Bytes| String::from_utf8_lossy(name).into_owned();
         Ok(Accounts {

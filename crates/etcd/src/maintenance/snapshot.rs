@@ -10,15 +10,16 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
-use store::{Export, ExportError, KeyValue, Lease, Store};
+use store::{Export, ExportError, KeyValue, LeaseId, Store};
 
 use super::bolt::Database;
 use super::sort::{Item, Sorter};
-use crate::auth::Accounts;
+use crate::auth::{Accounts, accounts_among};
 use crate::kv::key_value;
 use crate::pb::etcdserverpb::SnapshotResponse;
 
@@ -40,6 +41,9 @@ pub(super) enum SnapshotError {
     /// The store could not hold on to the state.
     #[error("read the store")]
     Export(#[from] ExportError),
+    /// The users and roles are not ours to read.
+    #[error("read the users and roles in the store")]
+    Accounts(#[from] prost::DecodeError),
     /// The client has gone, or the server is going.
     #[error("nobody waits for the snapshot any more")]
     Gone,
@@ -48,20 +52,20 @@ pub(super) enum SnapshotError {
 /// All that goes into a snapshot, at one revision.
 pub(super) struct Snapshot {
     export: Export,
-    leases: Vec<Lease>,
+    leases: Vec<(LeaseId, Duration)>,
     accounts: Accounts,
 }
 
 impl Snapshot {
     /// Holds on to the state as it is now.
-    pub(super) fn of(store: &Store, accounts: Accounts) -> Snapshot {
-        // A key's lease was there when the export began: it was before, or is afterwards.
-        let mut leases = leases(store);
+    ///
+    /// # Errors
+    /// When the record of users and roles is damaged.
+    pub(super) fn of(store: &Store) -> Result<Snapshot, SnapshotError> {
         let export = store.export();
-        leases.extend(self::leases(store));
-        leases.sort_by_key(|lease| lease.id.0);
-        leases.dedup_by_key(|lease| lease.id.0);
-        Snapshot { export, leases, accounts }
+        let accounts = accounts_among(export.records())?;
+        let leases = export.leases().collect();
+        Ok(Snapshot { export, leases, accounts })
     }
 
     /// Makes the database and hands it over in pieces, its checksum last. Blocks.
@@ -74,33 +78,27 @@ impl Snapshot {
     ) -> Result<(), SnapshotError> {
         let dir = scratch_dir();
         let file = |source| SnapshotError::File { dir: dir.clone(), source };
-        let database = self.write(&dir)?.map_err(file)?;
-        send(database, give, file)
-    }
-
-    /// The database, complete. The inner error is the file's.
-    fn write(mut self, dir: &Path) -> Result<io::Result<File>, ExportError> {
         let revision = self.export.revision().0;
-        let mut sorter = match Sorter::new(dir) {
-            Ok(sorter) => sorter,
-            Err(error) => return Ok(Err(error)),
-        };
-        while let Some(page) = self.export.next_page()? {
-            for pair in page {
-                if let Err(error) = sorter.push(item(pair)) {
-                    return Ok(Err(error));
-                }
-            }
-        }
         let Snapshot { export, leases, accounts } = self;
         // The store need not hold on to the state while the file is written.
-        drop(export);
-        Ok(write_database(dir, sorter, revision, &leases, &accounts))
+        let sorter = sort(export, Sorter::new(&dir).map_err(file)?, file)?;
+        let database = write_database(&dir, sorter, revision, leases, &accounts).map_err(file)?;
+        send(database, give, file)
     }
 }
 
-fn leases(store: &Store) -> Vec<Lease> {
-    store.leases().into_iter().filter_map(|id| store.lease(id)).collect()
+/// Reads all keys.
+fn sort(
+    mut export: Export,
+    mut sorter: Sorter,
+    failed: impl Fn(io::Error) -> SnapshotError,
+) -> Result<Sorter, SnapshotError> {
+    while let Some(page) = export.next_page()? {
+        for pair in page {
+            sorter.push(item(pair)).map_err(&failed)?;
+        }
+    }
+    Ok(sorter)
 }
 
 /// Where large files may be for a while: not in memory, as `/tmp` may be.
@@ -122,7 +120,7 @@ fn write_database(
     dir: &Path,
     sorter: Sorter,
     revision: u64,
-    leases: &[Lease],
+    leases: Vec<(LeaseId, Duration)>,
     accounts: &Accounts,
 ) -> io::Result<File> {
     let out = BufWriter::with_capacity(WRITE_BYTES, tempfile::tempfile_in(dir)?);
@@ -167,26 +165,23 @@ fn revision_key(main: u64, sub: u64) -> [u8; 17] {
     key
 }
 
-/// A lease as etcd keeps it. Times are in seconds.
+/// A lease as etcd keeps it. It begins anew when the snapshot is restored, as with a new leader.
 #[derive(Clone, PartialEq, prost::Message)]
 struct KeptLease {
     #[prost(int64, tag = "1")]
     id: i64,
+    /// In seconds.
     #[prost(int64, tag = "2")]
     ttl: i64,
-    #[prost(int64, tag = "3")]
-    remaining_ttl: i64,
 }
 
-fn write_leases(database: &mut Out, leases: &[Lease]) -> io::Result<()> {
+fn write_leases(database: &mut Out, mut leases: Vec<(LeaseId, Duration)>) -> io::Result<()> {
     // Their order is that of the bytes of their ids, where the negative ones come last.
-    let mut leases: Vec<&Lease> = leases.iter().collect();
-    leases.sort_by_key(|lease| lease.id.0 as u64);
+    leases.sort_unstable_by_key(|(id, _)| id.0 as u64);
     let mut bucket = database.bucket("lease");
-    for lease in leases {
-        let (ttl, remaining) = (lease.ttl.as_secs() as i64, lease.remaining.as_secs() as i64);
-        let kept = KeptLease { id: lease.id.0, ttl, remaining_ttl: remaining.clamp(1, ttl.max(1)) };
-        bucket.put(&lease.id.0.to_be_bytes(), &kept.encode_to_vec())?;
+    for (id, ttl) in leases {
+        let kept = KeptLease { id: id.0, ttl: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX) };
+        bucket.put(&id.0.to_be_bytes(), &kept.encode_to_vec())?;
     }
     bucket.finish()
 }
