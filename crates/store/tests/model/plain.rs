@@ -261,7 +261,7 @@ fn duplicates(ops: &[Op]) -> Option<(Vec<&Bytes>, Vec<&Range>)> {
     let mut puts: Vec<&Bytes> = Vec::new();
     let mut deletes: Vec<&Range> = Vec::new();
     deletes.extend(ops.iter().filter_map(|op| match op {
-        Op::Delete { range } => Some(range),
+        Op::Delete { range } if range.end().is_some() => Some(range),
         _ => None,
     }));
     for op in ops {
