@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Where its etcd API listens.
+pub const ETCD_ADDRESS: &str = "127.0.0.1:7379";
+
 /// A running server; dropping it stops it and its pods.
 pub struct Boat {
     binary: PathBuf,
@@ -32,6 +35,7 @@ impl Boat {
         let began = Instant::now();
         let child = Command::new(&self.binary)
             .args(["server", "--listen=127.0.0.1:7643", "--gateway-listen=127.0.0.1:7680"])
+            .arg(format!("--etcd-listen={ETCD_ADDRESS}"))
             .args(["--pod-cidr=10.98.0.0/16", "--service-cidr=10.99.0.0/16", "--log-file"])
             .arg(self.data.path().join("server.log"))
             .arg("--data-dir")
@@ -48,6 +52,11 @@ impl Boat {
     fn about(&self) -> serde_json::Value {
         let text = fs::read_to_string(self.data.path().join("server.lock")).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// The server's process.

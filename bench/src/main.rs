@@ -1,4 +1,5 @@
-//! One command measures everything: `cargo run --release -p sampan-bench`.
+//! One command measures everything: `cargo run --release -p sampan-bench`; names of parts after
+//! it (`pods`, `containers`, `etcd`) measure only those.
 //!
 //! Each number is a median over several runs of the real release binary, in one go on one
 //! machine; rivals run side by side where they are installed. The table goes to standard
@@ -6,14 +7,24 @@
 
 mod boat;
 mod containers;
+mod etcd_api;
 mod memory;
 mod pods;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+
+/// Takes the release binary and adds what it measured.
+type Measure = fn(&Path, &mut table::Table) -> anyhow::Result<()>;
+
+const PARTS: [(&str, Measure); 3] = [
+    ("pods", pods::all),
+    ("containers", containers::create_and_start),
+    ("etcd", etcd_api::compare),
+];
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args_os();
@@ -27,13 +38,24 @@ fn main() -> anyhow::Result<()> {
         .install_default()
         .map_err(|_| anyhow::anyhow!("set up TLS: a provider is installed already"))?;
     let binary = release_binary()?;
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    check_parts(&wanted)?;
     let mut table = table::Table::default();
-    pods::start_to_ready(&binary, &mut table)?;
-    pods::idle_and_apply(&binary, &mut table)?;
-    pods::shop(&binary, &mut table)?;
-    containers::create_and_start(&binary, &mut table)?;
+    for (name, measure) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            measure(&binary, &mut table)?;
+        }
+    }
     print!("{table}");
     Ok(())
+}
+
+fn check_parts(wanted: &[String]) -> anyhow::Result<()> {
+    let names = PARTS.map(|(name, _)| name);
+    match wanted.iter().find(|wanted| !names.contains(&wanted.as_str())) {
+        Some(unknown) => bail!("there is no part '{unknown}': give some of {}", names.join(", ")),
+        None => Ok(()),
+    }
 }
 
 /// Builds the release binary, so that nobody measures an old one.

@@ -28,8 +28,15 @@ const REST: Duration = Duration::from_secs(20);
 /// What a moment of start-up leaves to settle before memory is read.
 const SETTLE: Duration = Duration::from_secs(5);
 
+/// All of it.
+pub fn all(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
+    start_to_ready(binary, table)?;
+    idle_and_apply(binary, table)?;
+    shop(binary, table)
+}
+
 /// Start of the process to ready, on a fresh data directory and on one that is known.
-pub fn start_to_ready(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
+fn start_to_ready(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
     let mut first = Vec::new();
     let mut again = Vec::new();
     for _ in 0..STARTS {
@@ -44,7 +51,7 @@ pub fn start_to_ready(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
 }
 
 /// Idle memory and CPU with 0 and 10 pods, and the time from creating a pod to its readiness.
-pub fn idle_and_apply(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
+fn idle_and_apply(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
     let mut boat = Boat::new(binary)?;
     boat.start()?;
     let echo = workspace().join("sampan/tests/fixtures/echo");
@@ -122,7 +129,7 @@ fn pod(name: &str) -> Value {
 }
 
 /// The example app: what it takes at rest.
-pub fn shop(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
+fn shop(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
     let mut boat = Boat::new(binary)?;
     boat.start()?;
     let shop = workspace().join("examples/shop");

@@ -26,11 +26,12 @@ impl Table {
     /// A measurement beside a rival's of the same run; the ratio is ours to theirs.
     pub fn beside(&mut self, what: &str, unit: &str, ours: f64, rival: (&str, f64)) {
         let (name, theirs) = rival;
-        eprintln!("{what}: {ours:.1} {unit}, {name} {theirs:.1} {unit}");
+        let shown = |value: f64| format!("{value:.*} {unit}", if value < 10.0 { 2 } else { 0 });
+        eprintln!("{what}: {}, {name} {}", shown(ours), shown(theirs));
         self.rows.push(Row {
             what: what.into(),
-            ours: format!("{ours:.1} {unit}"),
-            rival: format!("{name} {theirs:.1} {unit}"),
+            ours: shown(ours),
+            rival: format!("{name} {}", shown(theirs)),
             ratio: format!("{:.2}", ours / theirs),
         });
     }
