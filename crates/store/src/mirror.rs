@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::shared::Shared;
 use crate::space::{Batch, Event, EventKind, Space};
 use crate::stage::Staged;
+use crate::writer::aging::Aging;
 use crate::writer::{Closer, Job, WAITING_JOBS_MAX, Write};
 use crate::{CompactError, KeyValue, Options, Range, Revision, Txn, TxnReply, WriteError};
 
@@ -23,6 +25,7 @@ pub struct Mirror {
     options: Options,
     jobs: Mutex<mpsc::Receiver<Job>>,
     closer: std::sync::Mutex<Option<Closer>>,
+    aging: std::sync::Mutex<Aging>,
 }
 
 /// What somebody wants done in the store behind.
@@ -67,7 +70,8 @@ pub(crate) fn pair(options: Options) -> (Arc<Shared>, mpsc::Sender<Job>, Mirror)
     let shared = Arc::new(Shared::new(Space::new()));
     let (sender, jobs) = mpsc::channel(WAITING_JOBS_MAX);
     let (jobs, closer) = (Mutex::new(jobs), std::sync::Mutex::default());
-    let mirror = Mirror { shared: shared.clone(), options, jobs, closer };
+    let aging = std::sync::Mutex::new(Aging::new(options.history_age_max));
+    let mirror = Mirror { shared: shared.clone(), options, jobs, closer, aging };
     (shared, sender, mirror)
 }
 
@@ -106,15 +110,16 @@ impl Mirror {
     /// unseen. Watchers are told of what differs: each key that changed at the revision that
     /// changed it last, then, at the revision of the load, the keys that are gone.
     ///
-    /// When the store behind went back to an older revision (it is another one, or was restored),
-    /// watchers end with [`crate::WatchError::Lagged`].
+    /// When the store behind is another one or was restored, and has not got further than the
+    /// mirror, watchers end with [`crate::WatchError::Lagged`].
     pub fn reset(&self, entries: Vec<KeyValue>, revision: Revision) {
         let head = self.revision();
-        if head <= Revision::FIRST || revision < head {
+        let batches = self.difference(&entries, revision);
+        let is_back = revision < head || revision == head && !batches.is_empty();
+        if head <= Revision::FIRST || is_back {
             let entries = entries.into_iter().map(|kv| (kv.key.clone(), kv)).collect();
             return self.shared.replace(Space::restored(entries, revision));
         }
-        let batches = self.difference(entries, revision);
         self.publish(batches);
         let mut space = self.shared.write();
         space.advance(revision);
@@ -122,10 +127,26 @@ impl Mirror {
     }
 
     fn publish(&self, batches: Vec<Batch>) {
+        let last = batches.last().map(|batch| batch.revision);
         self.shared.publish(Staged { batches, ..Staged::default() }, &self.options);
+        self.age(last);
     }
 
-    fn difference(&self, entries: Vec<KeyValue>, revision: Revision) -> Vec<Batch> {
+    /// Forgets what has become too old; notes how old the head is, when it is new.
+    fn age(&self, head: Option<Revision>) {
+        let now = Instant::now();
+        let mut aging = self.aging.lock().expect("nothing panics while it holds this");
+        if let Some(head) = head {
+            aging.note(head, now);
+        }
+        let expired = aging.expired(now);
+        drop(aging);
+        if let Some(revision) = expired {
+            self.shared.compact(revision);
+        }
+    }
+
+    fn difference(&self, entries: &[KeyValue], revision: Revision) -> Vec<Batch> {
         let space = self.shared.read();
         let head = space.head();
         let mut gone: BTreeMap<Bytes, KeyValue> =
@@ -133,9 +154,10 @@ impl Mirror {
         let mut changes: BTreeMap<Revision, Vec<Event>> = BTreeMap::new();
         for kv in entries {
             let prev = gone.remove(&kv.key);
-            if prev.as_ref() == Some(&kv) {
+            if prev.as_ref() == Some(kv) {
                 continue;
             }
+            let kv = kv.clone();
             // Another store may say that it changed before the mirror's head.
             let at = if kv.mod_revision > head { kv.mod_revision } else { revision };
             changes.entry(at).or_default().push(Event { kind: EventKind::Put, kv, prev });
@@ -183,9 +205,11 @@ impl Mirror {
         complete
     }
 
-    /// Up to a revision, nothing happened that was not applied.
+    /// Up to a revision, nothing happened that was not applied. Said again and again, even of the
+    /// same revision, it keeps history from growing older than the options allow.
     pub fn progress(&self, revision: Revision) {
         self.shared.write().advance(revision);
+        self.age(None);
     }
 
     /// Forgets the history below a revision, as the store behind did.

@@ -5,7 +5,7 @@
 //! written beside it by a thread of its own.
 
 mod admission;
-mod aging;
+pub(crate) mod aging;
 mod alarm;
 mod group;
 mod housekeeping;
@@ -256,14 +256,15 @@ impl Writer {
         if let Some(revision) = compact {
             self.shared.compact(revision);
         }
-        for reply in replies {
-            self.report.txns += u64::from(matches!(reply, Reply::Commit(_, _, Ok(_))));
-            reply.send();
-        }
+        let done = |reply: &&Reply| matches!(reply, Reply::Commit(_, _, Ok(_)));
+        self.report.txns += replies.iter().filter(done).count() as u64;
+        self.tell();
+        replies.into_iter().for_each(Reply::send);
     }
 
     fn refuse(&mut self, outcome: Outcome, error: WriteError) {
         self.keep_leases(&outcome);
+        self.tell();
         outcome.replies.into_iter().for_each(|reply| reply.refuse(error));
     }
 

@@ -204,6 +204,8 @@ impl Feed {
         // An answer to our asking: before 3.4.31 and 3.5.13 it may overtake events, so that its
         // revision says nothing.
         if answer.watch_id == NO_WATCH {
+            // It comes when nothing else does: history grows old all the same.
+            self.state.mirror.progress(self.state.mirror.revision());
             return Ok(());
         }
         self.pause = PAUSE_MIN;

@@ -163,3 +163,30 @@ async fn the_store_is_closed_by_its_handles_or_by_the_feeder() {
     assert_eq!(next(&mut watcher).await, "Closed");
     assert_eq!(store.commit(Txn::new().then(Op::put("a", "2"))).await, Err(WriteError::Closed));
 }
+
+#[tokio::test]
+async fn another_store_at_the_same_revision_is_a_new_beginning_too() {
+    let (store, mirror) = mirrored();
+    let mut watcher = store.watch(Range::all(), Revision::NONE).unwrap();
+    mirror.reset(vec![kv("a", "1", 4), kv("b", "1", 7)], Revision(10));
+    assert_eq!(watcher.progress(), Revision(10), "it is the same store");
+    mirror.reset(vec![kv("x", "1", 3)], Revision(10));
+    assert_eq!(next(&mut watcher).await, "Lagged");
+    assert_eq!(store.range(&Range::all(), None, 0).unwrap().count, 1);
+}
+
+#[tokio::test]
+async fn history_grows_no_older_than_the_options_say() {
+    let history_age_max = Some(Duration::from_millis(30));
+    let (store, mirror) = Store::mirrored(Options { history_age_max, ..Options::default() });
+    mirror.reset(vec![kv("a", "1", 4)], Revision(10));
+    mirror.apply(put(11, "a", "2"));
+    mirror.apply(put(12, "a", "3"));
+    let begun = std::time::Instant::now();
+    while store.compacted() < Revision(11) {
+        assert!(begun.elapsed() < SOON, "not in time");
+        mirror.progress(Revision(12));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(store.get(b"a").unwrap().value, "3");
+}

@@ -9,7 +9,7 @@ use crate::Revision;
 const SPANS: u32 = 64;
 
 /// Which revisions are how old.
-pub(super) struct Aging {
+pub(crate) struct Aging {
     max: Option<Duration>,
     /// Oldest first; at most one more than there are spans.
     marks: VecDeque<Mark>,
