@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 pub(crate) use directory::{Directory, LockError};
 #[cfg(test)]
-pub(crate) use faulty::{Fault, Faulty};
+pub(crate) use faulty::{Fault, Faulty, Names};
 pub(crate) use memory::Memory;
 
 /// A flat set of named files.

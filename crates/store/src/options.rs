@@ -20,12 +20,12 @@ pub struct Options {
     pub history_revisions_max: usize,
     /// Bytes of keys and values kept in that history; older revisions are compacted.
     pub history_bytes_max: usize,
-    /// Revisions that were superseded longer ago than this are compacted, some seconds late at
-    /// most (a sixty-fourth of this, if that is more). What was read from the disk counts as
-    /// written when the store was opened. `None`: only number and size count.
+    /// Revisions that were superseded longer ago than this are compacted, late by a sixty-fourth of
+    /// it at most. What was read from the disk counts as written when the store was opened. `None`:
+    /// only number and size count.
     pub history_age_max: Option<Duration>,
-    /// Bytes of keys and values, of history too, that the store may hold. History gives way first:
-    /// it is given up, down to a sixteenth of this, before a put is refused with
+    /// Bytes of keys and values, of history too, that the store may hold, give or take one
+    /// transaction. History is given up, down to a sixteenth of this, before a put is refused with
     /// [`crate::WriteError::Quota`]. Deletes and all else go on, and puts when there is room again.
     pub quota_bytes: Option<u64>,
     /// A log segment that has reached this many bytes is closed and a new one begun.

@@ -131,8 +131,13 @@ impl Store {
         write: impl FnOnce(Answer<T, WriteError>) -> Write,
     ) -> Result<T, WriteError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Write(write(reply))).await.map_err(|_| WriteError::Closed)?;
-        answer.await.unwrap_or(Err(WriteError::Closed))
+        self.jobs.send(Job::Write(write(reply))).await.map_err(|_| self.gone())?;
+        answer.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// Why the writer does not answer.
+    fn gone(&self) -> WriteError {
+        if self.shared.report().failed { WriteError::Failed } else { WriteError::Closed }
     }
 
     /// Grants a lease for `ttl`, after which it ends by itself unless it was kept alive. With
@@ -157,10 +162,10 @@ impl Store {
     /// next write, or within a second.
     ///
     /// # Errors
-    /// When there is no such lease, or the store is closed.
+    /// When there is no such lease, or the store is closed, or its disk failed.
     pub async fn keep_alive(&self, id: LeaseId) -> Result<Lease, WriteError> {
-        if self.jobs.is_closed() {
-            return Err(WriteError::Closed);
+        if self.jobs.is_closed() || self.shared.report().failed {
+            return Err(self.gone());
         }
         self.shared.keep_alive(id).ok_or(WriteError::LeaseNotFound)
     }
@@ -226,7 +231,7 @@ impl Store {
     /// # Errors
     /// When that was done before, or the revision has not happened yet, or it cannot be written.
     pub async fn compact(&self, revision: Revision) -> Result<(), CompactError> {
-        let closed = || CompactError::Write(WriteError::Closed);
+        let closed = || CompactError::Write(self.gone());
         let (reply, answer) = oneshot::channel();
         let job = Job::Write(Write::Compact(revision, reply));
         self.jobs.send(job).await.map_err(|_| closed())?;

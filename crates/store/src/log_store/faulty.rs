@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::memory::{Content, lock};
 use super::{LogFile, LogStore, Memory, Note};
 
 /// What happens to operations that write, when there are no more good ones left.
@@ -17,6 +18,15 @@ pub(crate) enum Fault {
     Sync,
     /// Everything fails; an append writes half of its bytes before.
     All,
+    /// Whoever appends panics.
+    Panic,
+}
+
+/// What a power cut does to names that were given, changed or removed since they were synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    Kept,
+    Lost,
 }
 
 #[derive(Clone, Default)]
@@ -28,11 +38,20 @@ pub(crate) struct Faulty {
 #[derive(Default)]
 struct State {
     fault: Option<(usize, Fault)>,
-    /// How long each file was at its last sync.
-    synced: BTreeMap<String, usize>,
+    /// The files as they were when each was synced last.
+    synced: Vec<(Content, Vec<u8>)>,
+    /// The names as they were when they were synced last.
+    names: BTreeMap<String, Content>,
     reserved: BTreeMap<String, u64>,
     /// Room on a full disk: what reserves gave up, less what was written since.
     spare: u64,
+}
+
+impl State {
+    fn synced(&self, file: &Content) -> &[u8] {
+        let known = self.synced.iter().find(|(known, _)| Arc::ptr_eq(known, file));
+        known.map_or(&[], |(_, content)| content)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -53,26 +72,41 @@ impl Faulty {
         self.state().fault = None;
     }
 
-    /// The files as a power cut would leave them: of what was not synced, `kept` bytes.
+    /// The files as a power cut would leave them: of what was appended and not synced, `kept`
+    /// bytes.
     pub fn after_crash(&self, kept: usize) -> Faulty {
+        self.after_crash_with(kept, Names::Kept)
+    }
+
+    pub fn after_crash_with(&self, kept: usize, names: Names) -> Faulty {
         let after = Faulty::default();
         let state = self.state();
-        for name in self.list().expect("memory lists") {
-            let mut content = Vec::new();
-            let mut reader = self.memory.read(&name).expect("a listed file is there");
-            reader.read_to_end(&mut content).expect("memory reads");
-            let synced = state.synced.get(&name).copied().unwrap_or(0);
-            content.truncate(synced + kept);
+        let files = match names {
+            Names::Kept => self.memory.files(),
+            Names::Lost => state.names.clone(),
+        };
+        for (name, file) in files {
+            let mut content = state.synced(&file).to_vec();
+            let rest = lock(&file).get(content.len()..).unwrap_or_default().to_vec();
+            content.extend(rest.into_iter().take(kept));
             let mut file = after.memory.create(&name).expect("memory creates");
             file.append(&content).expect("memory appends");
-            after.state().synced.insert(name, content.len());
+            after.mark_synced(&after.memory.content(&name).expect("it was created"));
         }
+        after.state().names = after.memory.files();
         drop(state);
         after
     }
 
+    fn mark_synced(&self, file: &Content) {
+        let content = lock(file).clone();
+        let mut state = self.state();
+        state.synced.retain(|(known, _)| !Arc::ptr_eq(known, file));
+        state.synced.push((file.clone(), content));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the state")
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn act(&self, act: Act) -> io::Result<()> {
@@ -92,12 +126,14 @@ impl Faulty {
                 None => Err(io::ErrorKind::StorageFull.into()),
             },
             (Fault::All, _) | (Fault::Sync, Act::Sync) => Err(io::Error::other("broken disk")),
-            (Fault::Full | Fault::Sync, _) => Ok(()),
+            (Fault::Panic, Act::Write(_)) => panic!("the test wants a panic here"),
+            (Fault::Full | Fault::Sync | Fault::Panic, _) => Ok(()),
         }
     }
 
-    fn file(&self, name: &str, file: Box<dyn LogFile>) -> Box<dyn LogFile> {
-        Box::new(FaultyFile { store: self.clone(), name: name.to_owned(), file })
+    fn file(&self, name: &str, file: Box<dyn LogFile>) -> io::Result<Box<dyn LogFile>> {
+        let content = self.memory.content(name)?;
+        Ok(Box::new(FaultyFile { store: self.clone(), content, file }))
     }
 }
 
@@ -112,19 +148,17 @@ impl LogStore for Faulty {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
         self.act(Act::Write(1))?;
-        self.state().synced.insert(name.to_owned(), 0);
-        Ok(self.file(name, self.memory.create(name)?))
+        let file = self.memory.create(name)?;
+        self.file(name, file)
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
-        Ok(self.file(name, self.memory.open(name)?))
+        let file = self.memory.open(name)?;
+        self.file(name, file)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.act(Act::Cut)?;
-        let mut state = self.state();
-        let synced = state.synced.remove(from).unwrap_or(0);
-        state.synced.insert(to.to_owned(), synced);
         self.memory.rename(from, to)
     }
 
@@ -137,7 +171,9 @@ impl LogStore for Faulty {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        self.act(Act::Sync)
+        self.act(Act::Sync)?;
+        self.state().names = self.memory.files();
+        Ok(())
     }
 
     fn note(&self, name: &str) -> io::Result<Box<dyn Note>> {
@@ -164,7 +200,7 @@ impl LogStore for Faulty {
 
 struct FaultyFile {
     store: Faulty,
-    name: String,
+    content: Content,
     file: Box<dyn LogFile>,
 }
 
@@ -179,9 +215,7 @@ impl LogFile for FaultyFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.store.act(Act::Sync)?;
-        let mut content = Vec::new();
-        self.store.memory.read(&self.name)?.read_to_end(&mut content)?;
-        self.store.state().synced.insert(self.name.clone(), content.len());
+        self.store.mark_synced(&self.content);
         Ok(())
     }
 

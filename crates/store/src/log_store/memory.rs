@@ -7,21 +7,28 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{LogFile, LogStore, Note};
 
-type Content = Arc<Mutex<Vec<u8>>>;
+/// A file, whatever its name.
+pub(super) type Content = Arc<Mutex<Vec<u8>>>;
 
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     files: Arc<Mutex<BTreeMap<String, Content>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while it holds a file in memory")
 }
 
 impl Memory {
-    fn content(&self, name: &str) -> io::Result<Content> {
+    pub(super) fn content(&self, name: &str) -> io::Result<Content> {
         let content = lock(&self.files).get(name).cloned();
         content.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// All files by their names.
+    #[cfg(test)]
+    pub(super) fn files(&self) -> BTreeMap<String, Content> {
+        lock(&self.files).clone()
     }
 }
 

@@ -7,6 +7,8 @@ use super::*;
 use crate::log_store::{Fault, Faulty};
 use crate::{Batch, Compare, EventKind, Op};
 
+mod bounds;
+mod disk;
 mod leases;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -89,107 +91,6 @@ async fn transactions_that_cannot_be_are_refused_at_once() {
     let large = Txn::new().then(Op::put("a", vec![0; TXN_BYTES_MAX]));
     assert_eq!(store.commit(large).await, Err(WriteError::TooLarge));
     assert_eq!(store.revision(), Revision::FIRST);
-}
-
-#[tokio::test]
-async fn a_full_disk_refuses_writes_and_recovers_by_itself() {
-    let files = Faulty::default();
-    let store = open(&files, Options::default());
-    store.commit(put("a", "1")).await.unwrap();
-    files.fail_after(0, Fault::Full);
-    for _ in 0..3 {
-        assert_eq!(store.commit(put("a", "2")).await, Err(WriteError::Full));
-    }
-    assert_eq!(content(&store), [("a".into(), "1".into())]);
-    assert_eq!(store.revision(), Revision(2));
-    files.heal();
-    assert_eq!(store.commit(put("b", "3")).await.unwrap().revision, Revision(3));
-    store.close().await;
-    let store = open(&files, Options::default());
-    assert_eq!(content(&store), [("a".into(), "1".into()), ("b".into(), "3".into())]);
-}
-
-#[tokio::test]
-async fn a_full_disk_at_rotation_refuses_and_recovers() {
-    let files = Faulty::default();
-    let store = open(&files, small());
-    files.fail_after(5, Fault::Full);
-    let mut refused = 0;
-    for n in 0..20 {
-        match store.commit(put(format!("k{n:03}"), "x".repeat(200))).await {
-            Ok(_) => {}
-            Err(WriteError::Full) => refused += 1,
-            Err(other) => panic!("{other}"),
-        }
-    }
-    assert!(refused > 10);
-    files.heal();
-    let before = content(&store).len();
-    store.commit(put("z", "1")).await.unwrap();
-    store.close().await;
-    assert_eq!(content(&open(&files.after_crash(0), small())).len(), before + 1);
-}
-
-#[tokio::test]
-async fn a_failed_sync_ends_writing_until_the_store_is_opened_again() {
-    let files = Faulty::default();
-    let store = open(&files, Options::default());
-    store.commit(put("a", "1")).await.unwrap();
-    files.fail_after(0, Fault::Sync);
-    assert_eq!(store.commit(put("a", "2")).await, Err(WriteError::Failed));
-    files.heal();
-    assert_eq!(store.commit(put("a", "3")).await, Err(WriteError::Failed));
-    assert_eq!(store.get(b"a").unwrap().value, "1", "reads go on and see durable state only");
-    store.close().await;
-    let store = open(&files.after_crash(0), Options::default());
-    assert_eq!(content(&store), [("a".into(), "1".into())]);
-    store.commit(put("a", "4")).await.unwrap();
-}
-
-#[tokio::test]
-async fn no_acknowledged_write_is_lost_wherever_the_disk_fails() {
-    for fault in [Fault::All, Fault::Sync, Fault::Full] {
-        for good in 0..120 {
-            let files = Faulty::default();
-            let store = open(&files, small());
-            files.fail_after(good, fault);
-            let mut acknowledged = Vec::new();
-            for n in 0..60 {
-                let (key, value) = (format!("k{n:03}"), "x".repeat(n));
-                if store.commit(put(key.clone(), value.clone())).await.is_ok() {
-                    acknowledged.push((key, value));
-                }
-            }
-            store.close().await;
-            for kept in [0, 5, usize::MAX / 2] {
-                let store = open(&files.after_crash(kept), small());
-                let found = content(&store);
-                let lost = acknowledged.iter().find(|entry| !found.contains(entry));
-                assert_eq!(lost, None, "{fault:?} after {good} with {kept} bytes kept");
-                store.close().await;
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn the_log_stays_bounded_and_a_snapshot_reads_back() {
-    let files = Faulty::default();
-    let store = open(&files, small());
-    for n in 0..400 {
-        store.commit(put(format!("k{:02}", n % 20), format!("{n}"))).await.unwrap();
-    }
-    let names = || files.list().unwrap();
-    until("a snapshot", || names().iter().any(|name| name.ends_with(".snapshot"))).await;
-    until("old segments are gone", || names().len() < 16).await;
-    let before = content(&store);
-    let head = store.revision();
-    store.close().await;
-    let store = open(&files.after_crash(0), small());
-    assert_eq!((content(&store), store.revision()), (before, head));
-    assert!(store.compacted() > Revision(300));
-    let kept = store.range(&Range::all(), Some(store.compacted()), 0).unwrap();
-    assert_eq!(kept.count, 20);
 }
 
 #[tokio::test]

@@ -96,8 +96,9 @@ impl Writer {
         self.snapshotting.start(self.log.store());
     }
 
-    /// Says how things are, for the statistics.
-    fn tell(&mut self) {
+    /// Says how things are, for the statistics; before anybody is answered, so that he finds
+    /// himself counted.
+    pub(super) fn tell(&mut self) {
         let live = self.shared.read().live_bytes();
         let max = self.options.live_bytes_max().unwrap_or(u64::MAX);
         self.quota_refused = self.quota_refused.filter(|growth| live + growth > max);
