@@ -9,7 +9,8 @@
 //!
 //! - [`Store`]: open, get, range, commit, watch, compact, close
 //! - [`Txn`], [`Compare`], [`Op`]: what a write is made of
-//! - [`Lease`]: what deletes keys when nobody keeps it alive
+//! - [`Lease`]: what deletes keys when nobody keeps it alive; records ([`Store::put_record`]): small
+//!   things beside the keys, of whoever owns the store
 //! - [`Watcher`], [`WatchSet`], [`Batch`], [`Event`]: what changed, in order
 //! - [`Export`], [`import()`]: all of it at one revision, out of a running store and into a new one
 //! - [`Mirror`]: a store that is a view of another one

@@ -9,7 +9,7 @@ mod growth;
 mod leases;
 mod reading;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use branch::Branch;
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub(crate) struct Stage<'a> {
     space: &'a Space,
     /// Keys changed here; `None` for deleted.
     changes: BTreeMap<Bytes, Option<KeyValue>>,
+    /// What was attached to leases here; some of it may be changed again.
+    leased: BTreeMap<LeaseId, BTreeSet<Bytes>>,
     /// Leases granted here (`true`) and ended here.
     leases: BTreeMap<LeaseId, bool>,
     batches: Vec<Batch>,
@@ -41,6 +43,7 @@ impl<'a> Stage<'a> {
         Stage {
             space,
             changes: BTreeMap::new(),
+            leased: BTreeMap::new(),
             leases: BTreeMap::new(),
             batches: Vec::new(),
             settings: Vec::new(),
@@ -139,7 +142,7 @@ impl<'a> Stage<'a> {
                     reply
                 }
                 Op::Delete { range } => {
-                    let deleted: Vec<_> = self.merged(range).into_values().cloned().collect();
+                    let deleted: Vec<_> = self.entries(range).cloned().collect();
                     events.extend(deleted.iter().map(|prev| self.delete(prev, revision)));
                     OpReply::Delete { deleted }
                 }
@@ -179,6 +182,9 @@ impl<'a> Stage<'a> {
         let lease = lease.or(kept.map(|prev| prev.lease)).unwrap_or_default();
         let kv = KeyValue { key, value, create_revision, mod_revision: revision, version, lease };
         self.changes.insert(kv.key.clone(), Some(kv.clone()));
+        if lease != LeaseId::NONE {
+            self.leased.entry(lease).or_default().insert(kv.key.clone());
+        }
         Event { kind: EventKind::Put, kv, prev }
     }
 

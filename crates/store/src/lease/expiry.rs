@@ -26,6 +26,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Leases that one job ends.
 const ENDED_AT_ONCE_MAX: usize = 256;
 
+/// Leases that are taken as due under one lock.
+const LOOKED_AT_MAX: usize = 4_096;
+
 enum Wake {
     /// There is a new lease.
     Granted(LeaseId),
@@ -151,6 +154,7 @@ impl Thread {
         let mut due = Vec::new();
         while let Some(Reverse((at, id))) = self.deadlines.peek().copied()
             && at <= now
+            && due.len() < LOOKED_AT_MAX
         {
             self.deadlines.pop();
             match space.leases().deadline(id) {

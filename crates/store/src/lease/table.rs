@@ -29,8 +29,16 @@ pub(crate) struct LoggedLease {
 
 pub(crate) struct Leases {
     table: BTreeMap<LeaseId, Held>,
-    renewed: Mutex<BTreeSet<LeaseId>>,
+    renewed: Mutex<Renewed>,
     clock: Clock,
+}
+
+/// Leases that were kept alive, which the log does not say yet.
+#[derive(Default)]
+struct Renewed {
+    ids: BTreeSet<LeaseId>,
+    /// Somebody will take them.
+    is_awaited: bool,
 }
 
 struct Held {
@@ -93,12 +101,12 @@ impl Leases {
 
     pub fn remove(&mut self, id: LeaseId) {
         self.table.remove(&id);
-        self.renewed().remove(&id);
+        self.renewed().ids.remove(&id);
     }
 
     pub fn clear(&mut self) {
         self.table.clear();
-        self.renewed().clear();
+        self.renewed().ids.clear();
     }
 
     /// As the log has it.
@@ -110,8 +118,8 @@ impl Leases {
         self.table.insert(logged.id, Held::until(ttl, self.clock.now().saturating_add(left)));
     }
 
-    /// Gives a lease its whole TTL again. `None` when it is not there any more; else whether it is
-    /// the first one to be renewed since the writer last asked.
+    /// Gives a lease its whole TTL again. `None` when it is not there any more; else also whether it
+    /// is the first to be renewed since the writer took those before, so that he must be told.
     pub fn keep_alive(&self, id: LeaseId) -> Option<(Lease, bool)> {
         let held = self.table.get(&id)?;
         let mut renewed = self.renewed();
@@ -121,8 +129,8 @@ impl Leases {
         }
         let deadline = self.clock.now().saturating_add(held.ttl);
         held.deadline.store(micros(deadline), Ordering::Relaxed);
-        let is_first = renewed.is_empty();
-        renewed.insert(id);
+        let is_first = !std::mem::replace(&mut renewed.is_awaited, true);
+        renewed.ids.insert(id);
         Some((Lease { id, ttl: held.ttl, remaining: held.ttl }, is_first))
     }
 
@@ -149,12 +157,12 @@ impl Leases {
 
     /// The leases that were kept alive since this was asked last.
     pub fn take_renewed(&self) -> BTreeSet<LeaseId> {
-        std::mem::take(&mut *self.renewed())
+        std::mem::take(&mut *self.renewed()).ids
     }
 
-    /// What was taken did not get to the disk.
+    /// What was taken did not get to the disk: it goes with what is taken next.
     pub fn not_logged(&self, renewed: &BTreeSet<LeaseId>) {
-        self.renewed().extend(renewed.iter().filter(|id| self.contains(**id)));
+        self.renewed().ids.extend(renewed.iter().filter(|id| self.contains(**id)));
     }
 
     pub fn logged(&self, id: LeaseId) -> Option<LoggedLease> {
@@ -178,7 +186,7 @@ impl Leases {
         self.table.keys().filter_map(|id| self.logged(*id)).collect()
     }
 
-    fn renewed(&self) -> MutexGuard<'_, BTreeSet<LeaseId>> {
+    fn renewed(&self) -> MutexGuard<'_, Renewed> {
         self.renewed.lock().expect("nothing panics while it holds the renewed leases")
     }
 }
@@ -223,8 +231,12 @@ mod tests {
         assert!(leases.keep_alive(ID).is_some_and(|(_, first)| first));
         assert!(leases.keep_alive(ID).is_some_and(|(_, first)| !first));
         assert!(leases.get(ID).unwrap().remaining > Duration::from_secs(9));
-        assert_eq!(leases.take_renewed(), BTreeSet::from([ID]));
+        let renewed = leases.take_renewed();
+        assert_eq!(renewed, BTreeSet::from([ID]));
         assert!(leases.take_renewed().is_empty());
+        leases.not_logged(&renewed);
+        assert!(leases.keep_alive(ID).is_some_and(|(_, first)| first), "it is to be tried again");
+        assert_eq!(leases.take_renewed(), renewed);
         assert_eq!(leases.keep_alive(LeaseId(8)), None);
     }
 

@@ -58,12 +58,8 @@ impl Stage<'_> {
     }
 
     fn leased_keys(&self, id: LeaseId) -> Vec<KeyValue> {
-        let attached = self.space.keys_of(id).map(Bytes::as_ref);
-        let changed = self
-            .changes
-            .iter()
-            .filter(|(_, change)| change.as_ref().is_some_and(|kv| kv.lease == id));
-        let keys: BTreeSet<&[u8]> = attached.chain(changed.map(|(key, _)| key.as_ref())).collect();
+        let here = self.leased.get(&id).into_iter().flatten();
+        let keys: BTreeSet<&Bytes> = self.space.keys_of(id).chain(here).collect();
         let now = keys.into_iter().filter_map(|key| self.get(key));
         now.filter(|kv| kv.lease == id).cloned().collect()
     }

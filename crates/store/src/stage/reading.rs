@@ -1,5 +1,6 @@
 //! What a stage shows: the key space, as the changes on the stage leave it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ impl Stage<'_> {
     pub(super) fn holds(&self, compare: &Compare) -> bool {
         match compare.range.single() {
             Some(key) => compare.holds(self.get(key).into_iter()),
-            None => compare.holds(self.merged(&compare.range).into_values()),
+            None => compare.holds(self.entries(&compare.range)),
         }
     }
 
@@ -31,10 +32,7 @@ impl Stage<'_> {
         now: Revision,
     ) -> RangeReply {
         match at.filter(|at| *at != Revision::NONE) {
-            None if !self.changes_within(range) => {
-                RangeReply::collect(self.space.entries(range), limit, now)
-            }
-            None => RangeReply::collect(self.merged(range).into_values(), limit, now),
+            None => RangeReply::collect(self.entries(range), limit, now),
             Some(at) if at < self.space.head() => {
                 RangeReply::collect(self.space.entries_at(range, at), limit, now)
             }
@@ -42,23 +40,27 @@ impl Stage<'_> {
         }
     }
 
-    fn changes_within(&self, range: &Range) -> bool {
-        let bounds = range.bounds();
-        bounds.is_some_and(|bounds| self.changes.range::<[u8], _>(bounds).next().is_some())
-    }
-
-    /// A range as it is here and now.
-    pub(super) fn merged(&self, range: &Range) -> BTreeMap<&Bytes, &KeyValue> {
-        let mut merged: BTreeMap<_, _> =
-            self.space.entries(range).map(|kv| (&kv.key, kv)).collect();
+    /// A range as it is here and now, in key order.
+    pub(super) fn entries(&self, range: &Range) -> impl Iterator<Item = &KeyValue> {
+        let mut below = self.space.entries(range).peekable();
         let bounds = range.bounds().into_iter();
-        for (key, change) in bounds.flat_map(|bounds| self.changes.range::<[u8], _>(bounds)) {
-            match change {
-                Some(kv) => merged.insert(key, kv),
-                None => merged.remove(key),
-            };
-        }
-        merged
+        let changes = bounds.flat_map(|bounds| self.changes.range::<[u8], _>(bounds));
+        let mut changes = changes.peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let Some((changed, _)) = changes.peek() else { return below.next() };
+                match below.peek().map(|kv| kv.key.cmp(changed)) {
+                    Some(Ordering::Less) => return below.next(),
+                    Some(Ordering::Equal) => {
+                        below.next();
+                    }
+                    Some(Ordering::Greater) | None => {}
+                }
+                if let Some((_, Some(kv))) = changes.next() {
+                    return Some(kv);
+                }
+            }
+        })
     }
 
     /// A range as a revision left it that is not in the key space yet.
