@@ -180,15 +180,18 @@ impl lease_server::Lease for Lease {
         Ok(Response::new(LeaseTimeToLiveResponse { header, id, ttl, granted_ttl, keys }))
     }
 
+    /// Those that end soonest come first.
     async fn lease_leases(
         &self,
         request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
         let caller = self.member.auth.caller(&request)?;
-        let leases = self.member.store.leases();
+        let store = &self.member.store;
+        let mut leases = store.leases();
         for id in &leases {
             self.may_see_keys(&caller, *id)?;
         }
+        leases.sort_by_cached_key(|id| store.lease(*id).map(|lease| lease.remaining));
         let leases = leases.into_iter().map(|id| LeaseStatus { id: id.0 }).collect();
         Ok(Response::new(LeaseLeasesResponse { header: Some(self.member.header()), leases }))
     }

@@ -130,16 +130,15 @@ async fn a_lease_tells_how_long_it_lives_and_with_what() {
 }
 
 #[tokio::test]
-async fn all_leases_are_listed() {
+async fn all_leases_are_listed_those_that_end_soonest_first() {
     let s = Scene::new().await;
-    for id in [7, 3, -2] {
-        s.grant(30, id).await.expect("a lease");
+    for (id, ttl) in [(7, 60), (3, 30), (-2, 90)] {
+        s.grant(ttl, id).await.expect("a lease");
     }
     let response = s.client.clone().lease_leases(LeaseLeasesRequest {}).await;
     let listed = response.expect("a list").into_inner().leases;
-    let mut ids: Vec<i64> = listed.into_iter().map(|lease| lease.id).collect();
-    ids.sort_unstable();
-    assert_eq!(ids, [-2, 3, 7]);
+    let ids: Vec<i64> = listed.into_iter().map(|lease| lease.id).collect();
+    assert_eq!(ids, [3, 7, -2]);
 }
 
 #[tokio::test]

@@ -82,7 +82,8 @@ impl WatchStream {
 
     /// All responses. The stream is worked on only as its responses are taken.
     pub fn responses(self) -> impl Stream<Item = Result<WatchResponse, Status>> {
-        futures::stream::unfold(Some(self), |stream| async {
+        // In a box, since it is handed on with each response.
+        futures::stream::unfold(Some(Box::new(self)), |stream| async {
             let mut stream = stream?;
             match stream.next().await {
                 Ok(response) => Some((Ok(response), Some(stream))),

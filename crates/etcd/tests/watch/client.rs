@@ -1,4 +1,5 @@
 //! A client's side of a watch stream.
+#![allow(dead_code, reason = "not every test that watches needs all of it")]
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use etcd::pb::etcdserverpb::{
 };
 use futures::channel::mpsc;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 /// How long anything that must come may take.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -41,9 +42,18 @@ pub fn want_from(key: &'static str, end: &'static str, revision: i64) -> WatchCr
 
 impl Stream {
     pub async fn open(channel: Channel) -> Stream {
+        Stream::open_with(channel, None).await
+    }
+
+    /// With the token of a user.
+    pub async fn open_with(channel: Channel, token: Option<&str>) -> Stream {
         let (requests, received) = mpsc::unbounded();
+        let mut request = Request::new(received);
+        if let Some(token) = token {
+            request.metadata_mut().insert("token", token.parse().expect("a token is ASCII"));
+        }
         let client = WatchClient::new(channel).max_decoding_message_size(usize::MAX);
-        let responses = client.clone().watch(received).await.expect("a stream").into_inner();
+        let responses = client.clone().watch(request).await.expect("a stream").into_inner();
         Stream { requests: Some(requests), responses }
     }
 
