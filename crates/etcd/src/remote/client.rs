@@ -159,12 +159,8 @@ impl Client {
         self.members[member].channel.clone()
     }
 
-    pub fn url(&self, member: usize) -> &str {
+    fn url(&self, member: usize) -> &str {
         &self.members[member].url
-    }
-
-    pub fn members(&self) -> usize {
-        self.members.len()
     }
 
     /// The next member is asked from now on, unless another caller has seen to that.

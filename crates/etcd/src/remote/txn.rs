@@ -9,7 +9,7 @@ use store::{
     WriteError,
 };
 
-use super::keys::{Keys, number, revision, signed};
+use super::keys::{Keys, revision, signed};
 use crate::pb::etcdserverpb as pb;
 use crate::pb::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use crate::pb::etcdserverpb::request_op::Request;
@@ -217,11 +217,6 @@ fn written(
         version: prev.map_or(1, |prev| prev.version + 1),
         lease: lease.or(prev.map(|prev| prev.lease)).unwrap_or(LeaseId::NONE),
     }
-}
-
-/// How many keys a count says.
-pub(super) fn count(count: i64) -> u64 {
-    number(count)
 }
 
 #[cfg(test)]
