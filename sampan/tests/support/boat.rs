@@ -61,6 +61,11 @@ pub fn has(program: &str) -> bool {
     found.is_ok()
 }
 
+/// The binary that boats run: that of another build when `SAMPAN_BIN` names it.
+fn program() -> PathBuf {
+    std::env::var_os("SAMPAN_BIN").map_or_else(|| SAMPAN.into(), PathBuf::from)
+}
+
 /// Asks until the answer is there; fails the test when it never comes.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -175,7 +180,7 @@ impl Boat {
             .append(true)
             .open(self.data_dir().join("test-server.log"))
             .expect("a log file");
-        let child = Command::new(SAMPAN)
+        let child = Command::new(program())
             .arg("server")
             .arg("--data-dir")
             .arg(self.data_dir())
@@ -214,6 +219,12 @@ impl Boat {
         u32::try_from(self.about()["pid"].as_u64().expect("a pid")).expect("a pid")
     }
 
+    /// Waits until the server, which was told to stop, has ended.
+    pub fn wait_ended(&mut self) {
+        let mut child = self.server.take().expect("a running server");
+        child.wait().expect("the server ends");
+    }
+
     /// `kill -9` of the server; everything else goes on.
     pub fn kill_server(&mut self) {
         let mut child = self.server.take().expect("a running server");
@@ -223,7 +234,7 @@ impl Boat {
 
     /// Runs the binary with this boat's data directory.
     pub fn sampan(&self, args: &[&str]) -> Output {
-        Command::new(SAMPAN)
+        Command::new(program())
             .args(args)
             .arg("--data-dir")
             .arg(self.data_dir())
