@@ -267,11 +267,22 @@ mod tests {
     async fn a_member_that_is_not_there_has_done_nothing() {
         let config = RemoteConfig::new(["http://127.0.0.1:1".to_owned()]);
         let client = Client::new(&config).expect("an endpoint");
-        let deadline = Instant::now() + Duration::from_millis(200);
+        let (request, deadline) = (AuthenticateRequest::default(), Instant::now() + ATTEMPT_MAX);
+        let rpc =
+            |channel, request| async move { AuthClient::new(channel).authenticate(request).await };
+        let refused = client.attempt(0, deadline, &request, &rpc).await;
+        check(&refused.expect_err("nobody is there"), Verdict::NotDone);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_answers_ends_in_time() {
+        let endpoints = [1, 2].map(|port| format!("http://127.0.0.1:{port}"));
+        let client = Client::new(&RemoteConfig::new(endpoints)).expect("two endpoints");
+        let (begun, time) = (Instant::now(), Duration::from_millis(300));
+        let rpc =
+            |channel, request| async move { AuthClient::new(channel).authenticate(request).await };
         let request = AuthenticateRequest::default();
-        let call = client.call(Repeat::Always, deadline, &request, |channel, request| async move {
-            AuthClient::new(channel).authenticate(request).await
-        });
-        check(&call.await.expect_err("nobody is there"), Verdict::NotDone);
+        assert!(client.call(Repeat::Always, begun + time, &request, rpc).await.is_err());
+        assert!(begun.elapsed() < ATTEMPT_MAX, "{:?}", begun.elapsed());
     }
 }
