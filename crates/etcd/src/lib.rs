@@ -9,6 +9,7 @@
 //! - [`remote`]: the other way round, a [`store::Store`] kept in an external etcd
 //! - [`pb`]: the messages, servers and clients made of `proto/`
 //! - `kv`, `watch`, `lease`, `lock`, `election`, `auth`, `maintenance`, `cluster`: one service each
+//! - `codec`: messages in and out of streams, with small buffers
 //! - `claim`: a place in a queue of keys, which locks and elections are made of
 //! - `http`: metrics, health and version for plain HTTP; [`metrics_text`]: the part for any store
 //! - `services`: which path is whose; `calls`: how many there were
@@ -18,6 +19,7 @@ mod auth;
 mod calls;
 mod claim;
 mod cluster;
+mod codec;
 mod election;
 mod error;
 #[doc(hidden)]
