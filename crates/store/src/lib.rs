@@ -41,6 +41,8 @@ pub use import::{ImportError, import};
 pub use key_value::{KeyValue, Revision};
 pub use lease::{LEASES_MAX, Lease, LeaseId};
 pub use log::OpenError;
+#[doc(hidden)]
+pub use log::fuzzing;
 pub use mirror::{Answer, Mirror, Request};
 pub use options::Options;
 pub use range::Range;

@@ -10,7 +10,7 @@ use std::io;
 use crate::Revision;
 use crate::log_store::{LogFile, LogStore};
 
-const MAGIC: &[u8; 8] = b"sampanwl";
+pub(super) const MAGIC: &[u8; 8] = b"sampanwl";
 pub(super) const FORMAT: u32 = 2;
 /// Older ones are not read.
 const FORMAT_MIN: u32 = 1;
@@ -57,10 +57,15 @@ pub(super) fn name(first: Revision) -> String {
     format!("{:020}{SUFFIX}", first.0)
 }
 
+/// Whether a store can get there. The last number there is has none after it.
+pub(super) fn is_possible(revision: Revision) -> bool {
+    (1..u64::MAX).contains(&revision.0)
+}
+
 /// The first revision of the segment with this name, if it is one's name.
 pub(super) fn parse_name(name: &str) -> Option<Revision> {
     let digits = name.strip_suffix(SUFFIX)?;
-    let first = digits.parse().ok().map(Revision).filter(|first| *first > Revision::NONE)?;
+    let first = digits.parse().ok().map(Revision).filter(|first| is_possible(*first))?;
     (self::name(first) == name).then_some(first)
 }
 
@@ -179,7 +184,8 @@ mod tests {
     #[test]
     fn only_names_of_ours_are_segments() {
         check_name("00000000000000000017.log", Some(17));
-        check_name(&name(Revision(u64::MAX)), Some(u64::MAX));
+        check_name(&name(Revision(u64::MAX - 1)), Some(u64::MAX - 1));
+        check_name(&name(Revision(u64::MAX)), None);
         for other in
             ["17.log", "00000000000000000000.log", "lock", "x.log", "+0000000000000000017.log"]
         {

@@ -36,7 +36,8 @@ pub(super) fn name(revision: Revision) -> String {
 /// The revision of the snapshot with this name, if it is one's name.
 pub(super) fn parse_name(name: &str) -> Option<Revision> {
     let digits = name.strip_suffix(SUFFIX)?;
-    let revision = digits.parse().ok().map(Revision)?;
+    let revision =
+        digits.parse().ok().map(Revision).filter(|revision| segment::is_possible(*revision))?;
     (self::name(revision) == name).then_some(revision)
 }
 

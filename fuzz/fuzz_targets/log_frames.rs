@@ -1,0 +1,4 @@
+#![no_main]
+//! See `store::fuzzing`.
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| store::fuzzing::log_frames(data));
