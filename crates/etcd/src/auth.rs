@@ -134,6 +134,15 @@ impl Auth {
         self.check(caller, |permissions| permissions.write.cover(range))
     }
 
+    /// Whether the caller is a user, whatever it may do. What tells how the server is, is told to
+    /// users only, as by etcd since 3.5.28.
+    pub(crate) fn is_somebody(&self, caller: &Caller) -> Result<(), Status> {
+        match caller {
+            Caller::Nobody if self.is_enabled() => Err(client::USER_EMPTY.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the caller has the root role.
     pub(crate) fn is_admin(&self, caller: &Caller) -> Result<(), Status> {
         if !self.is_enabled() {

@@ -33,6 +33,9 @@ const CHUNKS_WAITING: usize = 4;
 /// How often a hash of the newest revision is begun anew when compaction overtakes it.
 const HASH_ATTEMPTS: usize = 4;
 
+/// What etcd says of a key space that was never compacted.
+const NEVER_COMPACTED: i64 = -1;
+
 /// The Maintenance service of a member.
 pub(crate) struct Maintenance {
     member: Arc<Member>,
@@ -51,6 +54,13 @@ impl Maintenance {
     fn admin<T>(&self, request: Request<T>) -> Result<T, Status> {
         let caller = self.member.auth.caller(&request)?;
         self.member.auth.is_admin(&caller)?;
+        Ok(request.into_inner())
+    }
+
+    /// Checks that the request is a user's, and takes its message out.
+    fn somebody<T>(&self, request: Request<T>) -> Result<T, Status> {
+        let caller = self.member.auth.caller(&request)?;
+        self.member.auth.is_somebody(&caller)?;
         Ok(request.into_inner())
     }
 
@@ -94,8 +104,10 @@ fn is_wanted(request: &pb::AlarmRequest, alarm: &pb::AlarmMember) -> bool {
 impl pb::maintenance_server::Maintenance for Maintenance {
     /// Alarms cannot be set or reset: one holds as long as what it is about.
     async fn alarm(&self, request: Request<pb::AlarmRequest>) -> Answer<pb::AlarmResponse> {
-        self.member.auth.caller(&request)?;
-        let request = request.into_inner();
+        let request = match request.get_ref().action() {
+            AlarmAction::Get => self.somebody(request)?,
+            AlarmAction::Activate | AlarmAction::Deactivate => self.admin(request)?,
+        };
         let mut alarms = alarms(&self.member, &self.member.store.stats());
         alarms.retain(|alarm| is_wanted(&request, alarm));
         match request.action() {
@@ -114,7 +126,7 @@ impl pb::maintenance_server::Maintenance for Maintenance {
     }
 
     async fn status(&self, request: Request<pb::StatusRequest>) -> Answer<pb::StatusResponse> {
-        self.admin(request)?;
+        self.somebody(request)?;
         let stats = self.member.store.stats();
         let mut errors: Vec<String> = alarms(&self.member, &stats).iter().map(alarm_text).collect();
         if stats.failed {
@@ -141,7 +153,8 @@ impl pb::maintenance_server::Maintenance for Maintenance {
         request: Request<pb::DefragmentRequest>,
     ) -> Answer<pb::DefragmentResponse> {
         self.admin(request)?;
-        Ok(Response::new(pb::DefragmentResponse { header: Some(self.member.header()) }))
+        // etcd's answer has no header either, nor that to a move of the leader.
+        Ok(Response::new(pb::DefragmentResponse { header: None }))
     }
 
     async fn hash(&self, request: Request<pb::HashRequest>) -> Answer<pb::HashResponse> {
@@ -155,7 +168,11 @@ impl pb::maintenance_server::Maintenance for Maintenance {
         let asked = self.admin(request)?.revision;
         let asked = u64::try_from(asked).ok().filter(|asked| *asked > 0).map(Revision);
         let (hash, _) = self.hash(asked).await?;
-        let compact_revision = int64(self.member.store.compacted());
+        // etcd's word for "nothing".
+        let compact_revision = match self.member.store.compacted() {
+            Revision::NONE => NEVER_COMPACTED,
+            compacted => int64(compacted),
+        };
         let header = Some(self.member.header());
         Ok(Response::new(pb::HashKvResponse { header, hash, compact_revision }))
     }
@@ -186,7 +203,7 @@ impl pb::maintenance_server::Maintenance for Maintenance {
         if self.admin(request)?.target_id != self.member.member_id {
             return Err(error::BAD_LEADER_TRANSFEREE.into());
         }
-        Ok(Response::new(pb::MoveLeaderResponse { header: Some(self.member.header()) }))
+        Ok(Response::new(pb::MoveLeaderResponse { header: None }))
     }
 
     /// There is no older version to go to.

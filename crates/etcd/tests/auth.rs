@@ -6,7 +6,9 @@ mod support;
 use etcd::pb::authpb::{Permission, UserAddOptions, permission};
 use etcd::pb::etcdserverpb as pb;
 use etcd::pb::etcdserverpb::auth_client::AuthClient;
+use etcd::pb::etcdserverpb::cluster_client::ClusterClient;
 use etcd::pb::etcdserverpb::kv_client::KvClient;
+use etcd::pb::etcdserverpb::maintenance_client::MaintenanceClient;
 use support::Fixture;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -112,6 +114,31 @@ impl Peer {
     }
 }
 
+/// What tells how the server is: its status, its members, its alarms.
+async fn looks(peer: &Peer) -> [Asked; 3] {
+    let mut maintenance = MaintenanceClient::new(peer.channel.clone());
+    let mut cluster = ClusterClient::new(peer.channel.clone());
+    [
+        maintenance.status(peer.signed(pb::StatusRequest {})).await.map(drop),
+        cluster.member_list(peer.signed(pb::MemberListRequest::default())).await.map(drop),
+        maintenance.alarm(peer.signed(pb::AlarmRequest::default())).await.map(drop),
+    ]
+}
+
+/// What only an administrator may do, and takes nothing away.
+async fn maintains(peer: &Peer) -> [Asked; 5] {
+    use pb::alarm_request::AlarmAction::Deactivate;
+    let mut client = MaintenanceClient::new(peer.channel.clone());
+    let alarm = pb::AlarmRequest { action: Deactivate.into(), ..Default::default() };
+    [
+        client.defragment(peer.signed(pb::DefragmentRequest {})).await.map(drop),
+        client.hash(peer.signed(pb::HashRequest {})).await.map(drop),
+        client.hash_kv(peer.signed(pb::HashKvRequest { revision: 0 })).await.map(drop),
+        client.snapshot(peer.signed(pb::SnapshotRequest {})).await.map(drop),
+        client.alarm(peer.signed(alarm)).await.map(drop),
+    ]
+}
+
 /// Nobody in particular, on a server over this store.
 async fn nobody(fixture: &Fixture) -> Peer {
     Peer { channel: fixture.channel().await, token: None }
@@ -205,6 +232,22 @@ async fn users_look_at_themselves_and_their_roles_only() {
         (everything[0].key.as_ref(), everything[0].range_end.as_ref()),
         (&b""[..], &[0][..])
     );
+}
+
+#[tokio::test]
+async fn users_may_look_and_administrators_maintain() {
+    let fixture = Fixture::start().await;
+    let (nobody, root) = guarded(&fixture).await;
+    let alice = nobody.logged_in("alice", "secret").await.expect("the right password");
+    for answer in looks(&nobody).await.into_iter().chain(maintains(&nobody).await) {
+        check(answer, USER_EMPTY.0, USER_EMPTY.1);
+    }
+    for answer in looks(&alice).await.into_iter().chain(maintains(&root).await) {
+        answer.expect("it is permitted");
+    }
+    for answer in maintains(&alice).await {
+        check(answer, DENIED.0, DENIED.1);
+    }
 }
 
 #[tokio::test]

@@ -97,8 +97,9 @@ async fn the_same_keys_have_the_same_hash() {
 async fn the_leader_stays_and_the_version_too() {
     let fixture = Fixture::start().await;
     let mut client = client(&fixture).await;
-    let header = client.defragment(pb::DefragmentRequest {}).await.expect("an answer");
-    let own = header.into_inner().header.expect("a header").member_id;
+    client.defragment(pb::DefragmentRequest {}).await.expect("nothing to do");
+    let status = client.status(pb::StatusRequest {}).await.expect("a status");
+    let own = status.into_inner().leader;
     client.move_leader(pb::MoveLeaderRequest { target_id: own }).await.expect("it is there");
     let elsewhere = pb::MoveLeaderRequest { target_id: own ^ 1 };
     let text = "etcdserver: bad leader transferee";
@@ -134,6 +135,16 @@ async fn there_is_one_member_and_there_will_be() {
         member.id
     );
     check(refused, Code::Unimplemented, &text);
+    let elsewhere = client.member_remove(pb::MemberRemoveRequest { id: 99 }).await;
+    check(elsewhere, Code::NotFound, "etcdserver: member not found");
+    let promoted = client.member_promote(pb::MemberPromoteRequest { id: member.id }).await;
+    let text = "etcdserver: can only promote a learner member";
+    check(promoted, Code::FailedPrecondition, text);
+    let add = |url: &str| pb::MemberAddRequest { peer_ur_ls: vec![url.into()], is_learner: false };
+    let text = "etcdserver: given member URLs are invalid";
+    check(client.member_add(add("not a url")).await, Code::InvalidArgument, text);
+    let refused = client.member_add(add("http://127.0.0.1:1")).await;
+    assert_eq!(refused.expect_err("to be refused").code(), Code::Unimplemented);
 }
 
 /// The status line and the body of a plain request.

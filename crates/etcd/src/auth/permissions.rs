@@ -20,7 +20,7 @@ impl Permissions {
         let ranges = |wanted: permission::Type| {
             permissions
                 .clone()
-                .filter(move |one| one.perm_type() == wanted || is_both(one))
+                .filter(move |one| grants(one, wanted))
                 .map(|one| range_of(&one.key, &one.range_end))
         };
         Permissions {
@@ -30,8 +30,10 @@ impl Permissions {
     }
 }
 
-fn is_both(permission: &Permission) -> bool {
-    permission.perm_type() == permission::Type::Readwrite
+/// A kind that we do not know grants nothing.
+fn grants(permission: &Permission, wanted: permission::Type) -> bool {
+    let kind = permission::Type::try_from(permission.perm_type);
+    kind.is_ok_and(|kind| kind == wanted || kind == permission::Type::Readwrite)
 }
 
 /// A key and a range end as etcd's requests have them, as one range.
@@ -168,6 +170,12 @@ mod tests {
             assert_eq!(both.read.cover(&range(key, "")), reads, "{key}");
             assert_eq!(both.write.cover(&range(key, "")), writes, "{key}");
         }
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_grants_nothing() {
+        let unknown = Permission { perm_type: 9, ..permission(permission::Type::Read, "a", "") };
+        assert_eq!(Permissions::of([unknown].iter()), Permissions::default());
     }
 
     #[test]
