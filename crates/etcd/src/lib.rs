@@ -13,9 +13,11 @@
 //! - `claim`: a place in a queue of keys, which locks and elections are made of
 //! - `http`: metrics, health and version for plain HTTP; [`metrics_text`]: the part for any store
 //! - `services`: which path is whose; `calls`: how many there were
+//! - `authority`: requests of old clients that name no host
 //! - `member`: who we say we are, shared by the services; `error`: etcd's errors, word by word
 
 mod auth;
+mod authority;
 mod calls;
 mod claim;
 mod cluster;
