@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use store::{ImportError, Revision};
 
 use super::read::{Backup, ReadError};
-use super::{Contents, PKI, Part, Space};
+use super::{About, Contents, PKI, Part, Space};
 use crate::instance::EXTERNAL_STORE;
 
 /// How far revisions are raised above those of the backup: more than any store went on since.
@@ -54,6 +54,8 @@ struct Plan {
 /// What a backup was turned into.
 #[derive(Debug)]
 pub struct Staged {
+    /// Where it came from.
+    pub about: About,
     /// What was read.
     pub contents: Contents,
     /// The revision that each key space has now.
@@ -80,6 +82,7 @@ pub fn stage(data_dir: &Path, from: impl Read) -> Result<Staged, RestoreError> {
 fn fill(staging: &Path, from: impl Read) -> Result<Staged, RestoreError> {
     make_dir(staging)?;
     let mut backup = Backup::begin(from)?;
+    let about = backup.about().clone();
     let mut revisions = Vec::new();
     while let Some(mut reader) = backup.next_part()? {
         match reader.part().clone() {
@@ -93,7 +96,7 @@ fn fill(staging: &Path, from: impl Read) -> Result<Staged, RestoreError> {
         }
         reader.skip()?;
     }
-    Ok(Staged { contents: backup.contents(), revisions })
+    Ok(Staged { about, contents: backup.contents(), revisions })
 }
 
 fn write_file(staging: &Path, path: &str, mut from: impl Read) -> Result<(), RestoreError> {

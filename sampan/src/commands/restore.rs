@@ -66,6 +66,8 @@ fn stage(data_dir: &Path, file: &Path) -> anyhow::Result<Staged> {
 fn report(instance: &Instance, staged: &Staged, before: Option<&str>) {
     let data_dir = instance.data_dir();
     say!("Restored into {}: {}.", data_dir.display(), staged.contents.summary());
+    let about = &staged.about;
+    say!("  It was taken of {} at {}.", about.data_dir, about.written_at);
     for (space, revision) in &staged.revisions {
         say!("  The {} go on at revision {}.", space.title(), revision.0);
     }

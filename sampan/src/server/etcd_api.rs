@@ -2,7 +2,6 @@
 //! its listeners.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
@@ -168,11 +167,6 @@ fn retention_age(text: &str) -> Result<std::time::Duration, String> {
         Ok(hours) => Ok(std::time::Duration::from_secs(hours.saturating_mul(3600))),
         Err(_) => values::duration(text),
     }
-}
-
-/// Where the unix socket is.
-pub fn socket(run_dir: &Path) -> std::path::PathBuf {
-    run_dir.join(SOCKET)
 }
 
 #[cfg(test)]

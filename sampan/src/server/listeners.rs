@@ -11,6 +11,9 @@ use crate::cli::ServerArgs;
 /// Where pods reach the API: this port at the node's own address.
 pub const NODE_API_PORT: u16 = 6443;
 
+/// The flag that helps when the etcd API cannot listen, as on a box that has an etcd of its own.
+const ETCD_FLAG: &str = "--etcd-listen, or turn it off with --etcd-listen=off";
+
 /// What clients outside the pods connect to.
 pub struct Listeners {
     pub api: Listener,
@@ -44,7 +47,7 @@ impl Listener {
 impl Listeners {
     pub async fn bind(args: &ServerArgs, etcd: Option<SocketAddr>) -> anyhow::Result<Self> {
         let etcd = match etcd {
-            Some(at) => Some(Listener::keep(bind("the etcd API", "--etcd-listen", at).await?)?),
+            Some(at) => Some(Listener::keep(bind("the etcd API", ETCD_FLAG, at).await?)?),
             None => None,
         };
         Ok(Self {

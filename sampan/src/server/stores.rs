@@ -9,6 +9,8 @@ use crate::backup::Space;
 use crate::cli::server::StoreArgs;
 use crate::instance::Instance;
 
+/// More history than any memory holds.
+const HISTORY_BYTES_MAX: usize = 1 << 40;
 /// How long closing may take.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
@@ -16,7 +18,9 @@ const CLOSE_MAX: Duration = Duration::from_secs(5);
 pub fn options(args: &StoreArgs) -> Options {
     Options {
         history_revisions_max: args.store_history_revisions,
-        history_bytes_max: usize::try_from(args.store_history_bytes).unwrap_or(usize::MAX),
+        history_bytes_max: usize::try_from(args.store_history_bytes)
+            .unwrap_or(HISTORY_BYTES_MAX)
+            .min(HISTORY_BYTES_MAX),
         history_age_max: args.store_history_age,
         ..Options::default()
     }
@@ -26,7 +30,7 @@ pub fn options(args: &StoreArgs) -> Options {
 pub fn untouched() -> Options {
     Options {
         history_revisions_max: usize::MAX,
-        history_bytes_max: usize::MAX,
+        history_bytes_max: HISTORY_BYTES_MAX,
         ..Options::default()
     }
 }

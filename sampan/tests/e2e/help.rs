@@ -215,12 +215,12 @@ fn a_full_disk_is_told_and_over_when_there_is_room() {
 }
 
 /// A tmpfs of a few megabytes over a folder.
-struct SmallDisk {
+pub struct SmallDisk {
     at: std::path::PathBuf,
 }
 
 impl SmallDisk {
-    fn mount(at: &Path) -> Self {
+    pub fn mount(at: &Path) -> Self {
         use nix::mount::{MsFlags, mount};
         mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), Some("size=48m"))
             .expect("mount a tmpfs");
@@ -228,7 +228,7 @@ impl SmallDisk {
     }
 
     /// Leaves room for nothing.
-    fn fill(&self, file: &Path) {
+    pub fn fill(&self, file: &Path) {
         use std::io::Write;
         let mut file = fs::File::create(file).expect("a file");
         for size in [1 << 20, 4096, 1] {

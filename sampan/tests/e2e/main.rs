@@ -3,6 +3,8 @@
 
 #[path = "../support/boat.rs"]
 mod boat;
+#[path = "../support/etcd.rs"]
+mod etcd;
 #[path = "../support/http.rs"]
 mod http;
 #[path = "../support/pod.rs"]
@@ -10,7 +12,14 @@ mod pod;
 #[path = "../support/traces.rs"]
 mod traces;
 
+mod backup;
 mod chaos;
+mod docs;
+mod etcd_ctl;
+mod etcd_flags;
+mod etcd_libraries;
+mod etcd_life;
+mod external_store;
 mod help;
 mod identity;
 mod kill;
