@@ -61,7 +61,7 @@ struct TypeMeta {
 
 /// The body as an object of this type, its unknown and duplicate fields judged as the
 /// request's `fieldValidation` wants.
-pub(crate) fn object(call: &Call, raw: &Raw, gvk: &Gvk) -> ApiResult<Value> {
+pub(crate) fn object(call: &Call<'_>, raw: &Raw, gvk: &Gvk) -> ApiResult<Value> {
     let level = call.query.field_validation()?;
     let (object, warnings) = judge(decode(raw, gvk)?, level, gvk)?;
     warnings.into_iter().for_each(|warning| call.warn(warning));
@@ -74,7 +74,7 @@ pub(crate) fn any_object(raw: &Raw, gvk: &Gvk, level: FieldValidation) -> ApiRes
 }
 
 /// A value that is decoded already (a patch's result), held against the type.
-pub(crate) fn checked_value(call: &Call, value: &Value, gvk: &Gvk) -> ApiResult<Value> {
+pub(crate) fn checked_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiResult<Value> {
     let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
     let level = call.query.field_validation()?;
     let (object, warnings) = judge(fields::decode_value(value, &schema), level, gvk)?;

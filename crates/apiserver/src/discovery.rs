@@ -13,7 +13,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
+pub(crate) use self::openapi::Documents;
 use crate::error::{ApiError, ApiResult};
+use crate::kinds::Served;
 use crate::server::Shared;
 use crate::{negotiate, respond};
 
@@ -23,7 +25,11 @@ const MAJOR: &str = "1";
 const MINOR: &str = "36";
 
 /// Answers a path that names no resource.
-pub(crate) fn answer(shared: &Arc<Shared>, request: &Request<Body>) -> ApiResult<Response> {
+pub(crate) fn answer(
+    shared: &Arc<Shared>,
+    kinds: &Served,
+    request: &Request<Body>,
+) -> ApiResult<Response> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(ApiError::method_not_allowed());
     }
@@ -31,20 +37,22 @@ pub(crate) fn answer(shared: &Arc<Shared>, request: &Request<Body>) -> ApiResult
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let headers = request.headers();
     match parts.as_slice() {
-        [] => Ok(ok(&json!({"paths": groups::paths()}))),
+        [] => Ok(ok(&json!({"paths": groups::paths(kinds)}))),
         ["version"] => Ok(ok(&version())),
         ["metrics"] => shared.metrics().map(metrics).ok_or_else(ApiError::no_such_path),
         ["healthz" | "livez" | "readyz", check @ ..] => {
             health::answer(shared, parts[0], check, request.uri())
         }
-        ["api"] => aggregated::or(headers, "", || groups::versions(&shared.config)),
-        ["apis"] => aggregated::or(headers, "apis", groups::group_list),
-        ["api", version] => found(groups::resources("", version)),
-        ["apis", group] => found(groups::group(group)),
-        ["apis", group, version] => found(groups::resources(group, version)),
+        ["api"] => aggregated::or(kinds, headers, "", || groups::versions(&shared.config)),
+        ["apis"] => aggregated::or(kinds, headers, "apis", || groups::group_list(kinds)),
+        ["api", version] => found(groups::resources(kinds, "", version)),
+        ["apis", group] => found(groups::group(kinds, group)),
+        ["apis", group, version] => found(groups::resources(kinds, group, version)),
         ["openapi", "v2"] => openapi::v2(headers),
-        ["openapi", "v3"] => openapi::index(headers),
-        ["openapi", "v3", rest @ ..] => openapi::document(&rest.join("/"), headers, request.uri()),
+        ["openapi", "v3"] => openapi::index(kinds, headers),
+        ["openapi", "v3", rest @ ..] => {
+            openapi::document(kinds, &rest.join("/"), headers, request.uri())
+        }
         _ => Err(ApiError::no_such_path()),
     }
 }

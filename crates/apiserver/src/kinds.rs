@@ -1,17 +1,22 @@
 //! The one table of kinds: everything that distinguishes one kind from another.
 
 mod events;
+mod served;
 mod table;
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
 use api::status::Resource;
 use serde_json::Value;
 
-pub(crate) use self::table::KINDS;
+pub(crate) use self::served::Served;
+use self::table::KINDS;
 use crate::strategy::Strategy;
 use crate::table::Column;
 
-/// A served kind.
-pub(crate) struct Kind {
+/// What the table says of a built-in kind.
+pub(crate) struct Entry {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,
     pub(crate) kind: &'static str,
@@ -29,6 +34,51 @@ pub(crate) struct Kind {
     pub(crate) row: fn(&Value) -> Vec<Value>,
     /// Where the served form differs from the stored one.
     pub(crate) conversion: Option<Conversion>,
+}
+
+/// A name of a kind: the table's, or a custom resource's own.
+pub(crate) type Name = Cow<'static, str>;
+
+/// A served kind: built in, or defined by a CustomResourceDefinition.
+pub(crate) struct Kind {
+    pub(crate) group: Name,
+    pub(crate) version: Name,
+    pub(crate) kind: Name,
+    pub(crate) plural: Name,
+    pub(crate) singular: Name,
+    pub(crate) short_names: Vec<Name>,
+    pub(crate) categories: Vec<Name>,
+    pub(crate) namespaced: bool,
+    /// The key prefix: `pods`, `deployments.apps`. Two kinds with one prefix are two
+    /// forms of the same objects.
+    pub(crate) storage: Name,
+    pub(crate) subresources: Cow<'static, [Subresource]>,
+    pub(crate) strategy: Strategy,
+    pub(crate) columns: Cow<'static, [Column]>,
+    row: fn(&Value) -> Vec<Value>,
+    conversion: Option<Conversion>,
+}
+
+impl From<&'static Entry> for Kind {
+    fn from(entry: &'static Entry) -> Self {
+        let names = |names: &'static [&'static str]| names.iter().map(|name| (*name).into());
+        Self {
+            group: entry.group.into(),
+            version: entry.version.into(),
+            kind: entry.kind.into(),
+            plural: entry.plural.into(),
+            singular: entry.singular.into(),
+            short_names: names(entry.short_names).collect(),
+            categories: names(entry.categories).collect(),
+            namespaced: entry.namespaced,
+            storage: entry.storage.into(),
+            subresources: entry.subresources.into(),
+            strategy: entry.strategy,
+            columns: entry.columns.into(),
+            row: entry.row,
+            conversion: entry.conversion,
+        }
+    }
 }
 
 /// Between the served and the stored form.
@@ -107,7 +157,7 @@ impl Kind {
     }
 
     pub(crate) fn gvk(&self) -> api::Gvk {
-        api::Gvk::new(self.group, self.version, self.kind)
+        api::Gvk::new(&*self.group, &*self.version, &*self.kind)
     }
 
     /// The form that is validated, defaulted and stored.
@@ -119,16 +169,40 @@ impl Kind {
     }
 
     /// The kind of the same objects that is stored as it is served.
-    pub(crate) fn stored_kind(&self) -> &'static Kind {
-        KINDS
+    fn stored_kind(&self) -> &'static Arc<Kind> {
+        BUILT_IN
             .iter()
             .find(|kind| kind.storage == self.storage && kind.conversion.is_none())
             .expect("every storage has the kind that is stored as it is")
     }
 
+    /// Are the stored bytes what is served?
+    pub(crate) fn is_stored_as_served(&self) -> bool {
+        self.conversion.is_none()
+    }
+
+    /// From the served to the stored form.
+    pub(crate) fn to_stored(&self, object: &mut Value) {
+        if let Some(conversion) = self.conversion {
+            (conversion.to_stored)(object);
+        }
+    }
+
+    /// From the stored to the served form.
+    pub(crate) fn from_stored(&self, object: &mut Value) {
+        if let Some(conversion) = self.conversion {
+            (conversion.from_stored)(object);
+        }
+    }
+
+    /// The cells of an object's row, in served form.
+    pub(crate) fn cells(&self, object: &Value) -> Vec<Value> {
+        (self.row)(object)
+    }
+
     /// `pods`, `deployments.apps`: as messages name it.
-    pub(crate) fn resource(&self) -> Resource<'static> {
-        Resource::new(self.group, self.plural)
+    pub(crate) fn resource(&self) -> Resource<'_> {
+        Resource::new(&self.group, &self.plural)
     }
 
     pub(crate) fn list_kind(&self) -> String {
@@ -136,23 +210,15 @@ impl Kind {
     }
 }
 
-/// The kind of a request's path.
-pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
-    KINDS
+/// The kinds of the table.
+static BUILT_IN: LazyLock<Vec<Arc<Kind>>> =
+    LazyLock::new(|| KINDS.iter().map(|entry| Arc::new(entry.into())).collect());
+
+/// A built-in kind. What a request's path names may be a custom one: see [`Served::find`].
+pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Arc<Kind>> {
+    BUILT_IN
         .iter()
         .find(|kind| kind.plural == plural && kind.group == group && kind.version == version)
-}
-
-/// The groups and versions in discovery order; core first.
-pub(crate) fn group_versions() -> Vec<(&'static str, &'static str)> {
-    let mut all: Vec<(&str, &str)> = Vec::new();
-    let reviews = [("authentication.k8s.io", "v1"), ("authorization.k8s.io", "v1")];
-    for pair in KINDS.iter().map(|kind| (kind.group, kind.version)).chain(reviews) {
-        if !all.contains(&pair) {
-            all.push(pair);
-        }
-    }
-    all
 }
 
 #[cfg(test)]
@@ -182,7 +248,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_schema() {
-        for kind in KINDS {
+        for kind in &*BUILT_IN {
             assert!(api::schema::of(&kind.gvk()).is_some(), "{}", kind.gvk());
         }
     }

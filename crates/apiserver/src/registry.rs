@@ -3,13 +3,16 @@
 mod addresses;
 mod write;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::Value;
 use store::{KeyValue, Range, Store};
 
 use crate::config::ServiceRange;
 use crate::error::ApiResult;
-use crate::kinds::{self, Kind};
+use crate::kinds::{self, Kind, Served};
 use crate::{object, respond};
 
 pub(crate) use self::addresses::NODE_PORT_RANGE;
@@ -22,11 +25,17 @@ const PREFIX: &str = "/registry/";
 pub(crate) struct Registry {
     pub(crate) store: Store,
     service_range: ServiceRange,
+    kinds: ArcSwap<Served>,
 }
 
 impl Registry {
     pub(crate) fn new(store: Store, service_range: ServiceRange) -> Self {
-        Self { store, service_range }
+        Self { store, service_range, kinds: ArcSwap::from_pointee(Served::with([])) }
+    }
+
+    /// The kinds that are served now.
+    pub(crate) fn kinds(&self) -> Arc<Served> {
+        self.kinds.load_full()
     }
 
     /// The key of an object.

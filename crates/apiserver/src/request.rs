@@ -53,11 +53,12 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
     let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
     let user = impersonation::effective(&*shared.authorizer, user, request.headers())?;
-    match path::parse(request.uri().path())? {
+    let kinds = shared.registry.kinds();
+    match path::parse(&kinds, request.uri().path())? {
         Target::Path => {
             let verb = request.method().as_str().to_lowercase();
             authorize_path(&shared, &user, &verb, request.uri().path())?;
-            discovery::answer(&shared, &request)
+            discovery::answer(&shared, &kinds, &request)
         }
         Target::Review(review) => {
             review_attributes(&shared, &user, review)?;
@@ -78,7 +79,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
 }
 
 /// The verb as rules name it.
-fn verb_of(call: &Call, method: &Method) -> ApiResult<&'static str> {
+fn verb_of(call: &Call<'_>, method: &Method) -> ApiResult<&'static str> {
     if let Some(subresource) = call.subresource
         && subresources::is_stream(subresource)
     {
@@ -103,7 +104,7 @@ fn verb_of(call: &Call, method: &Method) -> ApiResult<&'static str> {
     }
 }
 
-async fn dispatch(call: &Call, verb: &str, request: Request<Body>) -> ApiResult<Response> {
+async fn dispatch(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiResult<Response> {
     if let Some(subresource) = call.subresource {
         return subresources::answer(call, subresource, verb, request).await;
     }
@@ -120,12 +121,12 @@ async fn dispatch(call: &Call, verb: &str, request: Request<Body>) -> ApiResult<
     }
 }
 
-fn authorize(call: &Call, verb: &str) -> ApiResult<()> {
+fn authorize(call: &Call<'_>, verb: &str) -> ApiResult<()> {
     let attributes = Attributes {
         user: &call.user,
         verb,
-        group: call.kind.group,
-        resource: call.kind.plural,
+        group: &call.kind.group,
+        resource: &call.kind.plural,
         subresource: call.subresource.map_or("", |subresource| subresource.name()),
         namespace: call.namespace.as_deref().unwrap_or(""),
         name: call.name.as_deref().unwrap_or(""),
@@ -199,7 +200,7 @@ fn review_attributes(shared: &Shared, user: &UserInfo, review: path::Review) -> 
 
 pub(crate) use self::path::{Review, unescape};
 
-fn add_warnings(call: &Call, response: &mut Response) {
+fn add_warnings(call: &Call<'_>, response: &mut Response) {
     for warning in call.take_warnings().into_iter().take(WARNINGS_MAX) {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {

@@ -51,25 +51,23 @@ pub(crate) fn value(code: StatusCode, value: &Value) -> Response {
 }
 
 /// A stored object, in the form the client wants.
-pub(crate) fn stored(call: &Call, kv: &KeyValue) -> ApiResult<Response> {
-    if call.format()? == Format::Object && call.kind.conversion.is_none() {
+pub(crate) fn stored(call: &Call<'_>, kv: &KeyValue) -> ApiResult<Response> {
+    if call.format()? == Format::Object && call.kind.is_stored_as_served() {
         return Ok(json(StatusCode::OK, object::served(kv), call.gzip));
     }
     written(call, StatusCode::OK, call.registry().decode(kv)?)
 }
 
 /// An object in stored form with its resourceVersion, in the form the client wants.
-pub(crate) fn written(call: &Call, code: StatusCode, mut object: Value) -> ApiResult<Response> {
-    if let Some(conversion) = call.kind.conversion {
-        (conversion.from_stored)(&mut object);
-    }
+pub(crate) fn written(call: &Call<'_>, code: StatusCode, mut object: Value) -> ApiResult<Response> {
+    call.kind.from_stored(&mut object);
     let body = match call.format()? {
         Format::Object => object,
         Format::Partial => table::partial(object),
         Format::Table => {
             let version = object::meta(&object, "resourceVersion").to_owned();
             let row = table::row(call.kind, object, call.query.include_object()?);
-            table::table(call.kind.columns, json!({"resourceVersion": version}), vec![row], true)
+            table::table(&call.kind.columns, json!({"resourceVersion": version}), vec![row], true)
         }
     };
     Ok(json(code, body.to_string().into(), call.gzip))

@@ -24,7 +24,7 @@ pub(crate) fn is_stream(subresource: Subresource) -> bool {
 
 /// Answers a request to a subresource.
 pub(crate) async fn answer(
-    call: &Call,
+    call: &Call<'_>,
     subresource: Subresource,
     verb: &str,
     request: Request<Body>,

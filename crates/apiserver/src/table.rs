@@ -6,6 +6,8 @@ pub(crate) mod network;
 pub(crate) mod pod;
 pub(crate) mod workload;
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::kinds::Kind;
@@ -14,28 +16,44 @@ use crate::options::IncludeObject;
 pub(crate) use self::age::since;
 
 /// A column of a kind's table.
+#[derive(Clone)]
 pub(crate) struct Column {
-    name: &'static str,
-    kind: &'static str,
-    format: &'static str,
+    name: Cow<'static, str>,
+    kind: Cow<'static, str>,
+    format: Cow<'static, str>,
+    description: Cow<'static, str>,
     /// 0 is always shown, 1 with `-o wide`.
     priority: u8,
 }
 
+impl Column {
+    const fn new(name: &'static str, kind: &'static str, format: &'static str) -> Self {
+        Self {
+            name: Cow::Borrowed(name),
+            kind: Cow::Borrowed(kind),
+            format: Cow::Borrowed(format),
+            description: Cow::Borrowed(""),
+            priority: 0,
+        }
+    }
+}
+
 pub(crate) const fn name() -> Column {
-    Column { name: "Name", kind: "string", format: "name", priority: 0 }
+    Column::new("Name", "string", "name")
 }
 
 pub(crate) const fn text(name: &'static str) -> Column {
-    Column { name, kind: "string", format: "", priority: 0 }
+    Column::new(name, "string", "")
 }
 
 pub(crate) const fn number(name: &'static str) -> Column {
-    Column { name, kind: "integer", format: "", priority: 0 }
+    Column::new(name, "integer", "")
 }
 
 pub(crate) const fn wide(name: &'static str) -> Column {
-    Column { name, kind: "string", format: "", priority: 1 }
+    let mut column = Column::new(name, "string", "");
+    column.priority = 1;
+    column
 }
 
 /// The Table's column definitions.
@@ -47,7 +65,7 @@ pub(crate) fn columns(columns: &[Column]) -> Value {
                 "name": column.name,
                 "type": column.kind,
                 "format": column.format,
-                "description": "",
+                "description": column.description,
                 "priority": column.priority,
             })
         })
@@ -56,7 +74,7 @@ pub(crate) fn columns(columns: &[Column]) -> Value {
 
 /// One row. `object` is in its served form.
 pub(crate) fn row(kind: &Kind, object: Value, include: IncludeObject) -> Value {
-    row_of((kind.row)(&object), object, include)
+    row_of(kind.cells(&object), object, include)
 }
 
 /// A row of these cells.

@@ -54,7 +54,7 @@ struct Running {
 
 impl Stream {
     pub(crate) fn new(
-        call: &Call,
+        call: &Call<'_>,
         encoder: Encoder,
         start: Start,
         options: &Options,

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::groups::named_groups;
 use super::ok;
 use crate::error::ApiResult;
-use crate::kinds::{KINDS, Kind, Subresource, VERBS, group_versions};
+use crate::kinds::{Kind, Served, Subresource, VERBS};
 use crate::negotiate;
 use crate::request::Review;
 use crate::respond;
@@ -21,6 +21,7 @@ const GROUP: &str = "apidiscovery.k8s.io";
 /// The aggregated document where the client asks for it, else the plain one.
 /// `root` is "" for the core group and "apis" for the others.
 pub(super) fn or(
+    kinds: &Served,
     headers: &HeaderMap,
     root: &str,
     plain: impl FnOnce() -> Value,
@@ -32,15 +33,15 @@ pub(super) fn or(
             _ => None,
         };
         if let Some(version @ ("v2" | "v2beta1")) = version {
-            return Ok(document(headers, root, version));
+            return Ok(document(kinds, headers, root, version));
         }
     }
     Err(Status::not_acceptable(&["application/json"]).into())
 }
 
-fn document(headers: &HeaderMap, root: &str, version: &str) -> Response {
-    let groups = if root.is_empty() { vec![""] } else { named_groups() };
-    let items: Vec<Value> = groups.into_iter().map(group).collect();
+fn document(kinds: &Served, headers: &HeaderMap, root: &str, version: &str) -> Response {
+    let groups = if root.is_empty() { vec![""] } else { named_groups(kinds) };
+    let items: Vec<Value> = groups.into_iter().map(|name| group(kinds, name)).collect();
     let body = json!({
         "kind": "APIGroupDiscoveryList",
         "apiVersion": format!("{GROUP}/{version}"),
@@ -63,28 +64,29 @@ fn document(headers: &HeaderMap, root: &str, version: &str) -> Response {
     response
 }
 
-fn group(name: &str) -> Value {
-    let versions: Vec<Value> = group_versions()
+fn group(kinds: &Served, name: &str) -> Value {
+    let versions: Vec<Value> = kinds
+        .group_versions()
         .into_iter()
         .filter(|(group, _)| *group == name)
         .map(|(group, version)| {
-            json!({"version": version, "resources": resources(group, version), "freshness": "Current"})
+            json!({"version": version, "resources": resources(kinds, group, version), "freshness": "Current"})
         })
         .collect();
     let metadata = if name.is_empty() { json!({}) } else { json!({"name": name}) };
     json!({"metadata": metadata, "versions": versions})
 }
 
-fn resources(group: &str, version: &str) -> Vec<Value> {
-    let kinds = KINDS.iter().filter(|kind| kind.group == group && kind.version == version);
+fn resources(kinds: &Served, group: &str, version: &str) -> Vec<Value> {
     let reviews = Review::ALL.into_iter().filter(|review| review.group() == group);
-    kinds.map(resource).chain(reviews.map(review)).collect()
+    let kinds = kinds.of(group, version).map(|kind| resource(kind));
+    kinds.chain(reviews.map(review)).collect()
 }
 
 fn resource(kind: &Kind) -> Value {
     let mut value = json!({
         "resource": kind.plural,
-        "responseKind": response_kind(kind.group, kind.version, kind.kind),
+        "responseKind": response_kind(&kind.group, &kind.version, &kind.kind),
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular,
         "verbs": VERBS,
@@ -103,7 +105,7 @@ fn resource(kind: &Kind) -> Value {
 }
 
 fn subresource(kind: &Kind, sub: Subresource) -> Value {
-    let (group, version, name) = sub.own_kind().unwrap_or((kind.group, kind.version, kind.kind));
+    let (group, version, name) = sub.own_kind().unwrap_or((&kind.group, &kind.version, &kind.kind));
     json!({
         "subresource": sub.name(),
         "responseKind": response_kind(group, version, name),

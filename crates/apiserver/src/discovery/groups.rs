@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::kinds::{KINDS, Kind, Subresource, VERBS, group_versions};
+use crate::kinds::{Kind, Served, Subresource, VERBS};
 use crate::request::Review;
 use crate::server::Settings;
 
 /// The groups besides core, in order.
-pub(super) fn named_groups() -> Vec<&'static str> {
+pub(super) fn named_groups(kinds: &Served) -> Vec<&str> {
     let mut groups = Vec::new();
-    for (group, _) in group_versions() {
+    for (group, _) in kinds.group_versions() {
         if !group.is_empty() && !groups.contains(&group) {
             groups.push(group);
         }
@@ -30,21 +30,23 @@ pub(super) fn versions(settings: &Settings) -> Value {
 }
 
 /// `/apis`
-pub(super) fn group_list() -> Value {
-    let groups: Vec<Value> = named_groups().into_iter().filter_map(group_value).collect();
+pub(super) fn group_list(kinds: &Served) -> Value {
+    let groups = named_groups(kinds).into_iter();
+    let groups: Vec<Value> = groups.filter_map(|group| group_value(kinds, group)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/<group>`
-pub(super) fn group(name: &str) -> Option<Value> {
-    let mut value = group_value(name)?;
+pub(super) fn group(kinds: &Served, name: &str) -> Option<Value> {
+    let mut value = group_value(kinds, name)?;
     value["kind"] = "APIGroup".into();
     value["apiVersion"] = "v1".into();
     Some(value)
 }
 
-fn group_value(name: &str) -> Option<Value> {
-    let versions: Vec<Value> = group_versions()
+fn group_value(kinds: &Served, name: &str) -> Option<Value> {
+    let versions: Vec<Value> = kinds
+        .group_versions()
         .into_iter()
         .filter(|(group, _)| *group == name && !group.is_empty())
         .map(|(group, version)| {
@@ -56,12 +58,12 @@ fn group_value(name: &str) -> Option<Value> {
 }
 
 /// `/api/v1`, `/apis/<group>/<version>`
-pub(super) fn resources(group: &str, version: &str) -> Option<Value> {
-    if !group_versions().contains(&(group, version)) {
+pub(super) fn resources(kinds: &Served, group: &str, version: &str) -> Option<Value> {
+    if !kinds.group_versions().contains(&(group, version)) {
         return None;
     }
     let mut resources = Vec::new();
-    for kind in KINDS.iter().filter(|kind| kind.group == group && kind.version == version) {
+    for kind in kinds.of(group, version) {
         resources.push(resource(kind));
         resources.extend(kind.subresources.iter().map(|sub| subresource(kind, *sub)));
     }
@@ -108,7 +110,7 @@ fn subresource(kind: &Kind, sub: Subresource) -> Value {
     });
     if let Some((group, version, name)) = sub.own_kind() {
         value["kind"] = name.into();
-        if group != kind.group {
+        if kind.group != group {
             value["group"] = group.into();
             value["version"] = version.into();
         }
@@ -117,7 +119,7 @@ fn subresource(kind: &Kind, sub: Subresource) -> Value {
 }
 
 /// `/`
-pub(super) fn paths() -> Vec<String> {
+pub(super) fn paths(kinds: &Served) -> Vec<String> {
     let mut all: Vec<String> = [
         "/api",
         "/api/v1",
@@ -133,7 +135,9 @@ pub(super) fn paths() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    for (group, version) in group_versions().into_iter().filter(|(group, _)| !group.is_empty()) {
+    for (group, version) in
+        kinds.group_versions().into_iter().filter(|(group, _)| !group.is_empty())
+    {
         all.push(format!("/apis/{group}"));
         all.push(format!("/apis/{group}/{version}"));
     }

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::sync::OnceLock;
 
 use api::status::Status;
 use axum::response::{IntoResponse as _, Response};
@@ -20,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{GIT_VERSION, paths, takes_json};
 use crate::error::{ApiError, ApiResult};
-use crate::kinds::{KINDS, Kind, group_versions};
+use crate::kinds::{Kind, Served};
 use crate::options::Query;
 use crate::{negotiate, respond};
 
@@ -37,15 +36,17 @@ struct Document {
     hash: String,
 }
 
-static DOCUMENTS: OnceLock<BTreeMap<String, Document>> = OnceLock::new();
+/// The documents of the kinds of one moment, by name.
+pub(crate) struct Documents(BTreeMap<String, Document>);
 
-fn documents() -> &'static BTreeMap<String, Document> {
-    DOCUMENTS.get_or_init(|| {
-        group_versions()
-            .into_iter()
-            .map(|(group, version)| (name(group, version), build(group, version)))
-            .collect()
-    })
+impl Documents {
+    pub(crate) fn of(kinds: &Served) -> Self {
+        let all = kinds.group_versions().into_iter();
+        Self(
+            all.map(|(group, version)| (name(group, version), build(kinds, group, version)))
+                .collect(),
+        )
+    }
 }
 
 /// `api/v1`, `apis/apps/v1`.
@@ -53,12 +54,11 @@ fn name(group: &str, version: &str) -> String {
     if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
 
-fn build(group: &str, version: &str) -> Document {
-    let kinds: Vec<&Kind> =
-        KINDS.iter().filter(|kind| kind.group == group && kind.version == version).collect();
+fn build(kinds: &Served, group: &str, version: &str) -> Document {
+    let kinds: Vec<&Kind> = kinds.of(group, version).map(|kind| &**kind).collect();
     let mut gvks: Vec<api::Gvk> = kinds.iter().map(|kind| kind.gvk()).collect();
     for (group, version, kind) in
-        kinds.iter().flat_map(|kind| kind.subresources).filter_map(|sub| sub.own_kind())
+        kinds.iter().flat_map(|kind| kind.subresources.iter()).filter_map(|sub| sub.own_kind())
     {
         gvks.push(api::Gvk::new(group, version, kind));
     }
@@ -81,9 +81,11 @@ fn build(group: &str, version: &str) -> Document {
 }
 
 /// `/openapi/v3`
-pub(super) fn index(headers: &HeaderMap) -> ApiResult<Response> {
+pub(super) fn index(kinds: &Served, headers: &HeaderMap) -> ApiResult<Response> {
     json_only(headers)?;
-    let paths: Map<String, Value> = documents()
+    let paths: Map<String, Value> = kinds
+        .documents()
+        .0
         .iter()
         .map(|(name, document)| {
             let url = format!("/openapi/v3/{name}?hash={}", document.hash);
@@ -94,9 +96,14 @@ pub(super) fn index(headers: &HeaderMap) -> ApiResult<Response> {
 }
 
 /// `/openapi/v3/apis/apps/v1`
-pub(super) fn document(name: &str, headers: &HeaderMap, uri: &Uri) -> ApiResult<Response> {
+pub(super) fn document(
+    kinds: &Served,
+    name: &str,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> ApiResult<Response> {
     json_only(headers)?;
-    let document = documents().get(name).ok_or_else(ApiError::no_such_path)?;
+    let document = kinds.documents().0.get(name).ok_or_else(ApiError::no_such_path)?;
     let tag = format!("\"{}\"", document.hash);
     let fresh = headers.get(IF_NONE_MATCH).is_some_and(|have| have.as_bytes() == tag.as_bytes());
     let packed = negotiate::takes_gzip(headers);

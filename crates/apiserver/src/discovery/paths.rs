@@ -6,7 +6,7 @@ use crate::kinds::{Kind, Subresource};
 
 /// Adds a kind's paths.
 pub(super) fn add(paths: &mut Map<String, Value>, kind: &Kind) {
-    let root = match kind.group {
+    let root = match &*kind.group {
         "" => format!("/api/{}", kind.version),
         group => format!("/apis/{group}/{}", kind.version),
     };
@@ -21,7 +21,7 @@ pub(super) fn add(paths: &mut Map<String, Value>, kind: &Kind) {
     paths.insert(collection.clone(), with_parameters(collection_operations(kind), kind, false));
     let item = format!("{collection}/{{name}}");
     paths.insert(item.clone(), with_parameters(item_operations(kind), kind, true));
-    for subresource in kind.subresources {
+    for subresource in kind.subresources.iter() {
         let operations = subresource_operations(kind, *subresource);
         let path = format!("{item}/{}", subresource.name());
         paths.insert(path, with_parameters(operations, kind, true));
@@ -31,8 +31,8 @@ pub(super) fn add(paths: &mut Map<String, Value>, kind: &Kind) {
 /// Group, version, kind.
 type Name<'a> = (&'a str, &'a str, &'a str);
 
-fn name_of(kind: &Kind) -> Name<'static> {
-    (kind.group, kind.version, kind.kind)
+fn name_of(kind: &Kind) -> Name<'_> {
+    (&kind.group, &kind.version, &kind.kind)
 }
 
 fn list_kind(kind: &Kind) -> String {
@@ -42,16 +42,16 @@ fn list_kind(kind: &Kind) -> String {
 fn collection_operations(kind: &Kind) -> Value {
     json!({
         "get": operation(kind, "list", &list_kind(kind), LIST),
-        "post": with_body(operation(kind, "post", kind.kind, WRITE), name_of(kind)),
+        "post": with_body(operation(kind, "post", &kind.kind, WRITE), name_of(kind)),
         "delete": operation(kind, "deletecollection", "Status", DELETE),
     })
 }
 
 fn item_operations(kind: &Kind) -> Value {
     json!({
-        "get": operation(kind, "get", kind.kind, &[]),
-        "put": with_body(operation(kind, "put", kind.kind, WRITE), name_of(kind)),
-        "patch": patch(operation(kind, "patch", kind.kind, PATCH)),
+        "get": operation(kind, "get", &kind.kind, &[]),
+        "put": with_body(operation(kind, "put", &kind.kind, WRITE), name_of(kind)),
+        "patch": patch(operation(kind, "patch", &kind.kind, PATCH)),
         "delete": operation(kind, "delete", "Status", DELETE),
     })
 }

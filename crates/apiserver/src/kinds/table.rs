@@ -4,12 +4,12 @@ use super::Subresource::{
     Attach, Binding, EphemeralContainers, Eviction, Exec, Finalize, Log, PortForward, Scale,
     Status, Token,
 };
-use super::{Kind, events};
+use super::{Entry, events};
 use crate::strategy::{self, Strategy};
 use crate::table::{cluster, network, pod, workload};
 
 /// What a kind is unless its entry says otherwise.
-const PLAIN: Kind = Kind {
+const PLAIN: Entry = Entry {
     group: "",
     version: "v1",
     kind: "",
@@ -27,8 +27,8 @@ const PLAIN: Kind = Kind {
 };
 
 /// Every kind, in discovery order.
-pub(crate) static KINDS: &[Kind] = &[
-    Kind {
+pub(crate) static KINDS: &[Entry] = &[
+    Entry {
         kind: "ConfigMap",
         plural: "configmaps",
         singular: "configmap",
@@ -38,7 +38,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: cluster::config_map,
         ..PLAIN
     },
-    Kind {
+    Entry {
         kind: "Event",
         plural: "events",
         singular: "event",
@@ -48,7 +48,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: cluster::event,
         ..PLAIN
     },
-    Kind {
+    Entry {
         kind: "Namespace",
         plural: "namespaces",
         singular: "namespace",
@@ -61,7 +61,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: cluster::namespace,
         ..PLAIN
     },
-    Kind {
+    Entry {
         kind: "Node",
         plural: "nodes",
         singular: "node",
@@ -74,7 +74,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: cluster::node,
         ..PLAIN
     },
-    Kind {
+    Entry {
         kind: "Pod",
         plural: "pods",
         singular: "pod",
@@ -96,7 +96,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: pod::row,
         ..PLAIN
     },
-    Kind {
+    Entry {
         kind: "Secret",
         plural: "secrets",
         singular: "secret",
@@ -105,7 +105,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: cluster::secret,
         ..PLAIN
     },
-    Kind {
+    Entry {
         kind: "ServiceAccount",
         plural: "serviceaccounts",
         singular: "serviceaccount",
@@ -116,7 +116,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: cluster::service_account,
         ..PLAIN
     },
-    Kind {
+    Entry {
         kind: "Service",
         plural: "services",
         singular: "service",
@@ -129,7 +129,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: network::service,
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "apps",
         kind: "Deployment",
         plural: "deployments",
@@ -143,7 +143,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: workload::deployment,
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "apps",
         kind: "ReplicaSet",
         plural: "replicasets",
@@ -157,7 +157,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: workload::replica_set,
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "coordination.k8s.io",
         kind: "Lease",
         plural: "leases",
@@ -167,7 +167,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: cluster::lease,
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "discovery.k8s.io",
         kind: "EndpointSlice",
         plural: "endpointslices",
@@ -178,7 +178,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: network::endpoint_slice,
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "events.k8s.io",
         kind: "Event",
         plural: "events",
@@ -190,7 +190,7 @@ pub(crate) static KINDS: &[Kind] = &[
         conversion: Some(events::CONVERSION),
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "networking.k8s.io",
         kind: "IngressClass",
         plural: "ingressclasses",
@@ -202,7 +202,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: network::ingress_class,
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "networking.k8s.io",
         kind: "Ingress",
         plural: "ingresses",
@@ -215,7 +215,7 @@ pub(crate) static KINDS: &[Kind] = &[
         row: network::ingress,
         ..PLAIN
     },
-    Kind {
+    Entry {
         group: "scheduling.k8s.io",
         kind: "PriorityClass",
         plural: "priorityclasses",

@@ -18,9 +18,9 @@ use crate::user::UserInfo;
 const MANAGER_MAX: usize = 128;
 
 /// One request to a kind.
-pub(crate) struct Call {
+pub(crate) struct Call<'k> {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) kind: &'static Kind,
+    pub(crate) kind: &'k Arc<Kind>,
     /// `None`: a cluster-scoped kind, or all namespaces.
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
@@ -33,10 +33,10 @@ pub(crate) struct Call {
     warnings: Mutex<Vec<String>>,
 }
 
-impl Call {
+impl<'k> Call<'k> {
     pub(super) fn new(
         shared: Arc<Shared>,
-        target: ObjectPath,
+        target: ObjectPath<'k>,
         user: UserInfo,
         query: Query,
         format: ApiResult<Format>,

@@ -1,22 +1,24 @@
 //! What a URL path names.
 
+use std::sync::Arc;
+
 use crate::error::{ApiError, ApiResult};
-use crate::kinds::{self, Kind, Subresource};
+use crate::kinds::{Kind, Served, Subresource};
 
 /// What a path names.
 #[derive(Debug, PartialEq)]
-pub(super) enum Target {
+pub(super) enum Target<'k> {
     /// Discovery, health, version: not a resource.
     Path,
     /// A question about oneself.
     Review(Review),
     /// A kind's objects.
-    Object(ObjectPath),
+    Object(ObjectPath<'k>),
 }
 
 /// A collection, an object or its subresource.
-pub(super) struct ObjectPath {
-    pub(super) kind: &'static Kind,
+pub(super) struct ObjectPath<'k> {
+    pub(super) kind: &'k Arc<Kind>,
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
     pub(super) subresource: Option<Subresource>,
@@ -61,7 +63,7 @@ impl Review {
 }
 
 /// Reads a path. An unknown resource is a 404; an unknown path is left to discovery.
-pub(super) fn parse(path: &str) -> ApiResult<Target> {
+pub(super) fn parse<'k>(kinds: &'k Served, path: &str) -> ApiResult<Target<'k>> {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let parts = match parts.as_slice() {
         // One trailing slash is nothing.
@@ -80,18 +82,24 @@ pub(super) fn parse(path: &str) -> ApiResult<Target> {
     {
         return Ok(Target::Review(review));
     }
-    object(group, version, rest).map(Target::Object)
+    object(kinds, group, version, rest).map(Target::Object)
 }
 
-fn object(group: &str, version: &str, parts: &[&str]) -> ApiResult<ObjectPath> {
+fn object<'k>(
+    kinds: &'k Served,
+    group: &str,
+    version: &str,
+    parts: &[&str],
+) -> ApiResult<ObjectPath<'k>> {
+    let find = |plural: &str| kinds.find(group, version, plural).ok_or_else(ApiError::no_such_path);
     match parts {
         // `namespaces/x/pods`, but `namespaces/x/status` is the Namespace's own.
         ["namespaces", namespace, resource, rest @ ..]
             if !is_namespace_subresource(group, resource) =>
         {
-            in_namespace(find(group, version, resource)?, Some(decode(namespace)?), rest)
+            in_namespace(find(resource)?, Some(decode(namespace)?), rest)
         }
-        [resource, rest @ ..] => in_namespace(find(group, version, resource)?, None, rest),
+        [resource, rest @ ..] => in_namespace(find(resource)?, None, rest),
         [] => Err(ApiError::no_such_path()),
     }
 }
@@ -100,15 +108,11 @@ fn is_namespace_subresource(group: &str, word: &str) -> bool {
     group.is_empty() && matches!(word, "status" | "finalize")
 }
 
-fn find(group: &str, version: &str, plural: &str) -> ApiResult<&'static Kind> {
-    kinds::find(group, version, plural).ok_or_else(ApiError::no_such_path)
-}
-
-fn in_namespace(
-    kind: &'static Kind,
+fn in_namespace<'k>(
+    kind: &'k Arc<Kind>,
     namespace: Option<String>,
     rest: &[&str],
-) -> ApiResult<ObjectPath> {
+) -> ApiResult<ObjectPath<'k>> {
     // A namespaced object has a namespace; all namespaces together can only be listed.
     if namespace.is_some() && !kind.namespaced
         || kind.namespaced && namespace.is_none() && !rest.is_empty()
@@ -158,16 +162,16 @@ fn decode(segment: &str) -> ApiResult<String> {
     Ok(name)
 }
 
-impl PartialEq for ObjectPath {
+impl PartialEq for ObjectPath<'_> {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.kind, other.kind)
+        Arc::ptr_eq(self.kind, other.kind)
             && self.namespace == other.namespace
             && self.name == other.name
             && self.subresource == other.subresource
     }
 }
 
-impl std::fmt::Debug for ObjectPath {
+impl std::fmt::Debug for ObjectPath<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -186,7 +190,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, expected: &str) {
-        let shown = match parse(path) {
+        let shown = match parse(&Served::with([]), path) {
             Ok(Target::Path) => "path".to_owned(),
             Ok(Target::Review(review)) => review.plural().to_owned(),
             Ok(Target::Object(object)) => format!("{object:?}"),

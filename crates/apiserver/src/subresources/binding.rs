@@ -15,7 +15,7 @@ use crate::verbs::mutate::{Part, mutate};
 use crate::verbs::now;
 use crate::{body, respond};
 
-pub(super) async fn create(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let binding = body::object(call, &raw, &Gvk::core("Binding"))?;
     check(call, &binding)?;
@@ -23,7 +23,7 @@ pub(super) async fn create(call: &Call, request: Request<Body>) -> ApiResult<Res
     Ok(respond::created())
 }
 
-fn check(call: &Call, binding: &Value) -> ApiResult<()> {
+fn check(call: &Call<'_>, binding: &Value) -> ApiResult<()> {
     let name = meta(binding, "name");
     if !name.is_empty() && name != call.name() {
         return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
@@ -48,7 +48,7 @@ fn check(call: &Call, binding: &Value) -> ApiResult<()> {
     if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(call.kind, call.name(), errors)) }
 }
 
-fn bound(call: &Call, old: &Value, binding: &Value) -> ApiResult<Value> {
+fn bound(call: &Call<'_>, old: &Value, binding: &Value) -> ApiResult<Value> {
     let refuse = |why: String| Err(ApiError::conflict(call.kind, call.name(), &why));
     let name = call.name();
     if api::meta::is_deleting(old) {

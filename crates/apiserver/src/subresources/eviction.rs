@@ -13,7 +13,7 @@ use crate::verbs::delete::delete;
 use crate::verbs::delete_options;
 use crate::{body, respond};
 
-pub(super) async fn create(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let eviction = body::object(call, &raw, &Gvk::new("policy", "v1", "Eviction"))?;
     if meta(&eviction, "name") != call.name() {

@@ -16,7 +16,7 @@ use crate::table::list;
 /// The annotation that names a pod's main container.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
-pub(super) async fn log(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(super) async fn log(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let pod = pod(call)?;
     let container = container(call, &pod)?;
     let path = format!("/containerLogs/{}/{}/{container}", call.namespace(), call.name());
@@ -24,7 +24,7 @@ pub(super) async fn log(call: &Call, request: Request<Body>) -> ApiResult<Respon
 }
 
 pub(super) async fn container_stream(
-    call: &Call,
+    call: &Call<'_>,
     subresource: Subresource,
     request: Request<Body>,
 ) -> ApiResult<Response> {
@@ -35,14 +35,14 @@ pub(super) async fn container_stream(
     forward(call, request, &path, &kubelet_flags(call)?).await
 }
 
-pub(super) async fn port_forward(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(super) async fn port_forward(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     pod(call)?;
     let path = format!("/portForward/{}/{}", call.namespace(), call.name());
     forward(call, request, &path, "").await
 }
 
 /// The kubelet's names for which streams are wanted.
-fn kubelet_flags(call: &Call) -> ApiResult<String> {
+fn kubelet_flags(call: &Call<'_>) -> ApiResult<String> {
     let mut flags = String::new();
     for (ours, theirs) in [("stdin", "input"), ("stdout", "output"), ("stderr", "error")] {
         if call.query.flag(ours)? {
@@ -52,7 +52,7 @@ fn kubelet_flags(call: &Call) -> ApiResult<String> {
     Ok(flags)
 }
 
-fn pod(call: &Call) -> ApiResult<Value> {
+fn pod(call: &Call<'_>) -> ApiResult<Value> {
     let kv = call
         .registry()
         .get(call.kind, call.namespace(), call.name())
@@ -66,7 +66,7 @@ fn pod(call: &Call) -> ApiResult<Value> {
 }
 
 /// The container that is meant: the one named, or the only one.
-fn container(call: &Call, pod: &Value) -> ApiResult<String> {
+fn container(call: &Call<'_>, pod: &Value) -> ApiResult<String> {
     let pointers = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"];
     let all = pointers.iter().flat_map(|pointer| list(pod, pointer));
     let all: Vec<&str> = all.map(|container| text(container, "/name")).collect();
@@ -96,7 +96,7 @@ fn default_container(pod: &Value, all: &[&str]) -> Option<String> {
 
 /// The same request at the node's path. Its extensions go with it: the upgrade is the node's.
 async fn forward(
-    call: &Call,
+    call: &Call<'_>,
     request: Request<Body>,
     path: &str,
     more: &str,

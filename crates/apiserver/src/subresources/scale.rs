@@ -20,7 +20,7 @@ fn gvk() -> Gvk {
     Gvk::new("autoscaling", "v1", "Scale")
 }
 
-pub(super) fn get(call: &Call) -> ApiResult<Response> {
+pub(super) fn get(call: &Call<'_>) -> ApiResult<Response> {
     let kv = call
         .registry()
         .get(call.kind, call.namespace(), call.name())
@@ -32,20 +32,20 @@ pub(super) fn get(call: &Call) -> ApiResult<Response> {
     Ok(respond::value(StatusCode::OK, &scale))
 }
 
-fn table(call: &Call, scale: Value) -> ApiResult<Value> {
+fn table(call: &Call<'_>, scale: Value) -> ApiResult<Value> {
     let version = json!({"resourceVersion": meta(&scale, "resourceVersion")});
     let cells = workload::scale(&scale);
     let row = table::row_of(cells, scale, call.query.include_object()?);
     Ok(table::table(workload::SCALE, version, vec![row], true))
 }
 
-pub(super) async fn update(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(super) async fn update(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let scale = body::object(call, &raw, &gvk())?;
     write(call, |_| Ok(scale.clone())).await
 }
 
-pub(super) async fn patch(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(super) async fn patch(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let patch = Patch::read(&raw)?;
     refuse_force(call)?;
@@ -56,7 +56,7 @@ pub(super) async fn patch(call: &Call, request: Request<Body>) -> ApiResult<Resp
     .await
 }
 
-async fn write(call: &Call, change: impl Fn(Value) -> ApiResult<Value>) -> ApiResult<Response> {
+async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> ApiResult<Response> {
     let written = mutate(call, Part::Scale, Managed::Update, |old| {
         let scale = change(scale_of(old))?;
         let mut new = old.clone();

@@ -22,7 +22,7 @@ const SECONDS_MIN: i64 = 600;
 /// None is longer; a longer wish is cut.
 const SECONDS_MAX: i64 = 1 << 32;
 
-pub(super) async fn create(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let mut asked = body::object(call, &raw, &gvk())?;
     let kv = call
@@ -52,7 +52,7 @@ fn gvk() -> Gvk {
     Gvk::new("authentication.k8s.io", "v1", "TokenRequest")
 }
 
-fn claims(call: &Call, account: &Value, asked: &Value) -> ApiResult<Claims> {
+fn claims(call: &Call<'_>, account: &Value, asked: &Value) -> ApiResult<Claims> {
     let seconds = asked["spec"]["expirationSeconds"].as_i64().unwrap_or(SECONDS_DEFAULT);
     if seconds < SECONDS_MIN {
         let error = FieldError {
@@ -86,7 +86,7 @@ fn claims(call: &Call, account: &Value, asked: &Value) -> ApiResult<Claims> {
     })
 }
 
-fn bound(call: &Call, account: &Value, reference: &Value) -> ApiResult<Bound> {
+fn bound(call: &Call<'_>, account: &Value, reference: &Value) -> ApiResult<Bound> {
     let mut bound = Bound {
         namespace: call.namespace().to_owned(),
         pod: None,
@@ -111,7 +111,7 @@ fn bound(call: &Call, account: &Value, reference: &Value) -> ApiResult<Bound> {
 }
 
 /// The object a token is bound to: it must be there, and be the one that is meant.
-fn referred(call: &Call, plural: &str, reference: &Value) -> ApiResult<Named> {
+fn referred(call: &Call<'_>, plural: &str, reference: &Value) -> ApiResult<Named> {
     let kind = kinds::find("", "v1", plural).expect("pods and secrets are in the table");
     let name = text(reference, "/name");
     let uid = call

@@ -37,7 +37,7 @@ pub(crate) fn namespace_of(
 }
 
 /// What the cluster adds to a new object, after its defaults.
-pub(crate) async fn complete(call: &Call, object: &mut Value) -> ApiResult<()> {
+pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
     if call.kind.strategy.grace == Grace::Pod {
         service_account::admit(call, object).await?;
         tolerations::admit(object);
@@ -47,7 +47,7 @@ pub(crate) async fn complete(call: &Call, object: &mut Value) -> ApiResult<()> {
 }
 
 /// Of the PriorityClasses only one is everybody's.
-pub(crate) fn one_default(call: &Call, object: &Value) -> ApiResult<()> {
+pub(crate) fn one_default(call: &Call<'_>, object: &Value) -> ApiResult<()> {
     if call.kind.storage == priority::STORAGE {
         return priority::one_default(call, object);
     }

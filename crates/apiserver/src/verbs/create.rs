@@ -22,7 +22,7 @@ const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// The longest prefix that leaves room for the suffix in a DNS label.
 const PREFIX_MAX: usize = 63 - SUFFIX_LEN;
 
-pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     call.format()?;
     if call.kind.namespaced && call.namespace.is_none() {
         return Err(ApiError::method_not_allowed());
@@ -30,9 +30,7 @@ pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Res
     let dry_run = call.query.dry_run()?;
     let raw = body::read(request).await?;
     let mut object = body::object(call, &raw, &call.kind.gvk())?;
-    if let Some(conversion) = call.kind.conversion {
-        (conversion.to_stored)(&mut object);
-    }
+    call.kind.to_stored(&mut object);
     let made = insert(call, object, dry_run, Managed::Update).await?;
     respond::written(call, StatusCode::CREATED, made)
 }
@@ -48,7 +46,7 @@ pub(crate) enum Managed {
 
 /// Makes an object, in stored form.
 pub(crate) async fn insert(
-    call: &Call,
+    call: &Call<'_>,
     mut object: Value,
     dry_run: bool,
     managed: Managed,
@@ -77,7 +75,7 @@ pub(crate) async fn insert(
 }
 
 /// What only the server sets, and where the object is to be.
-fn prepare(call: &Call, object: &mut Value) -> ApiResult<()> {
+fn prepare(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
     match (meta(object, "namespace"), call.namespace()) {
         ("", _) => {}
         (given, place) if given == place => {}
@@ -119,7 +117,11 @@ fn prepare(call: &Call, object: &mut Value) -> ApiResult<()> {
 }
 
 /// `None`: the name is taken.
-async fn insert_named(call: &Call, mut object: Value, dry_run: bool) -> ApiResult<Option<Value>> {
+async fn insert_named(
+    call: &Call<'_>,
+    mut object: Value,
+    dry_run: bool,
+) -> ApiResult<Option<Value>> {
     let (kind, registry) = (call.kind, call.registry());
     if kind.storage == "namespaces" {
         strategy::namespace::label(&mut object);
@@ -144,7 +146,7 @@ async fn insert_named(call: &Call, mut object: Value, dry_run: bool) -> ApiResul
     Err(ApiError::contention(kind, "create"))
 }
 
-fn validate(call: &Call, object: &Value) -> ApiResult<()> {
+fn validate(call: &Call<'_>, object: &Value) -> ApiResult<()> {
     let errors = api::validation::create(&call.kind.stored_gvk(), object);
     if errors.is_empty() {
         return Ok(());
@@ -153,7 +155,11 @@ fn validate(call: &Call, object: &Value) -> ApiResult<()> {
 }
 
 /// The managed fields that a write of this request leaves behind.
-pub(crate) fn set_managers(call: &Call, live: Option<&Value>, new: &mut Value) -> ApiResult<()> {
+pub(crate) fn set_managers(
+    call: &Call<'_>,
+    live: Option<&Value>,
+    new: &mut Value,
+) -> ApiResult<()> {
     let gvk = call.kind.stored_gvk();
     let schema = api::schema::of(&gvk).ok_or_else(ApiError::no_such_path)?;
     let write = Write {

@@ -20,7 +20,7 @@ const GRACE_SECONDS: i64 = 30;
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
-pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     call.format()?;
     let options = delete_options::read(call, request).await?;
     let deleted = delete(call, call.namespace(), call.name(), &options).await?;
@@ -40,7 +40,7 @@ pub(crate) struct Deleted {
 
 /// Deletes one object.
 pub(crate) async fn delete(
-    call: &Call,
+    call: &Call<'_>,
     namespace: &str,
     name: &str,
     options: &DeleteOptions,
@@ -62,7 +62,7 @@ pub(crate) async fn delete(
 
 /// `None`: overtaken.
 async fn carry_out(
-    call: &Call,
+    call: &Call<'_>,
     kv: &KeyValue,
     old: Value,
     step: Step,
@@ -91,7 +91,7 @@ async fn carry_out(
     }
 }
 
-fn check_preconditions(call: &Call, old: &Value, options: &DeleteOptions) -> ApiResult<()> {
+fn check_preconditions(call: &Call<'_>, old: &Value, options: &DeleteOptions) -> ApiResult<()> {
     let checks = [
         ("UID", &options.uid, meta(old, "uid")),
         ("ResourceVersion", &options.resource_version, meta(old, "resourceVersion")),

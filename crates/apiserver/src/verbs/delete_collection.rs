@@ -13,7 +13,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 use crate::respond;
 
-pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     call.format()?;
     if call.kind.namespaced && call.namespace.is_none() {
         return Err(ApiError::method_not_allowed());
@@ -33,9 +33,7 @@ pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Res
             Err(error) => return Err(error),
         }
     }
-    if let Some(conversion) = call.kind.conversion {
-        items.iter_mut().for_each(conversion.from_stored);
-    }
+    items.iter_mut().for_each(|item| call.kind.from_stored(item));
     let list = json!({
         "kind": call.kind.list_kind(),
         "apiVersion": call.kind.api_version(),

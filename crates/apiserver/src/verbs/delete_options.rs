@@ -32,7 +32,7 @@ pub(crate) enum Propagation {
 }
 
 /// Reads the options of a DELETE.
-pub(crate) async fn read(call: &Call, request: Request<Body>) -> ApiResult<DeleteOptions> {
+pub(crate) async fn read(call: &Call<'_>, request: Request<Body>) -> ApiResult<DeleteOptions> {
     let raw = body::read(request).await?;
     if raw.bytes.is_empty() {
         return from_query(call);
@@ -72,7 +72,7 @@ fn from_protobuf(bytes: &[u8]) -> ApiResult<Value> {
     decoded.map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-fn from_query(call: &Call) -> ApiResult<DeleteOptions> {
+fn from_query(call: &Call<'_>) -> ApiResult<DeleteOptions> {
     let propagation = propagation(
         call.query.get("propagationPolicy").unwrap_or(""),
         call.query.optional_flag("orphanDependents")?,

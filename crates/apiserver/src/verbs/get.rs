@@ -6,7 +6,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 use crate::respond;
 
-pub(crate) fn answer(call: &Call) -> ApiResult<Response> {
+pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let kv = call
         .registry()
         .get(call.kind, call.namespace(), call.name())
@@ -18,7 +18,7 @@ pub(crate) fn answer(call: &Call) -> ApiResult<Response> {
 }
 
 /// We always answer with the newest, so only a future version cannot be had.
-fn not_older_than(call: &Call, text: &str) -> ApiResult<()> {
+fn not_older_than(call: &Call<'_>, text: &str) -> ApiResult<()> {
     let wanted: u64 = text.parse().map_err(|_| {
         ApiError::bad_request(format!("Invalid value: {text:?}: not a resource version"))
     })?;

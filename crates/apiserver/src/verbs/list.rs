@@ -16,12 +16,12 @@ use crate::{respond, table};
 /// So many objects are read at a time when a selector leaves most of them out.
 const CHUNK: usize = 500;
 
-pub(crate) fn answer(call: &Call) -> ApiResult<Response> {
+pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let options = ListOptions::read(call)?;
     let format = call.format()?;
     let page = read(call, &options)?;
     let body = match format {
-        Format::Object if call.kind.conversion.is_none() => plain(call, &page),
+        Format::Object if call.kind.is_stored_as_served() => plain(call, &page),
         _ => converted(call, &page, format)?.to_string().into_bytes(),
     };
     Ok(respond::json(StatusCode::OK, body.into(), call.gzip))
@@ -36,7 +36,7 @@ pub(crate) struct Page {
 }
 
 /// Reads a page.
-pub(crate) fn read(call: &Call, options: &ListOptions) -> ApiResult<Page> {
+pub(crate) fn read(call: &Call<'_>, options: &ListOptions) -> ApiResult<Page> {
     let store = &call.registry().store;
     let head = store.revision();
     let at = match options.as_of {
@@ -62,7 +62,7 @@ pub(crate) fn read(call: &Call, options: &ListOptions) -> ApiResult<Page> {
 
 /// One object where the path or the selector names it, else all of the namespace or of
 /// the kind.
-pub(super) fn range(call: &Call, selection: &Selection) -> Range {
+pub(super) fn range(call: &Call<'_>, selection: &Selection) -> Range {
     let namespace = call.namespace.as_deref();
     match call.name.as_deref().or(selection.name()) {
         Some(name) if namespace.is_some() || !call.kind.namespaced => {
@@ -73,7 +73,7 @@ pub(super) fn range(call: &Call, selection: &Selection) -> Range {
 }
 
 struct Reader<'a> {
-    call: &'a Call,
+    call: &'a Call<'a>,
     selection: &'a Selection,
     range: Range,
     at: Option<Revision>,
@@ -181,7 +181,7 @@ fn metadata(page: &Page) -> Value {
 }
 
 /// The stored bytes one after the other: nothing is parsed.
-fn plain(call: &Call, page: &Page) -> Vec<u8> {
+fn plain(call: &Call<'_>, page: &Page) -> Vec<u8> {
     let bytes: usize = page.entries.iter().map(|kv| kv.value.len() + 48).sum();
     let mut out = Vec::with_capacity(bytes + 256);
     let head = format!(
@@ -202,14 +202,12 @@ fn plain(call: &Call, page: &Page) -> Vec<u8> {
 }
 
 /// As a Table, as metadata, or as another version's objects.
-fn converted(call: &Call, page: &Page, format: Format) -> ApiResult<Value> {
+fn converted(call: &Call<'_>, page: &Page, format: Format) -> ApiResult<Value> {
     let include = call.query.include_object()?;
     let mut items = Vec::with_capacity(page.entries.len());
     for kv in &page.entries {
         let mut object = call.registry().decode(kv)?;
-        if let Some(conversion) = call.kind.conversion {
-            (conversion.from_stored)(&mut object);
-        }
+        call.kind.from_stored(&mut object);
         items.push(match format {
             Format::Object => object,
             Format::Partial => table::partial(object),
@@ -218,7 +216,7 @@ fn converted(call: &Call, page: &Page, format: Format) -> ApiResult<Value> {
     }
     let list = |api_version: String, kind: String| json!({"kind": kind, "apiVersion": api_version, "metadata": metadata(page)});
     Ok(match format {
-        Format::Table => table::table(call.kind.columns, metadata(page), items, true),
+        Format::Table => table::table(&call.kind.columns, metadata(page), items, true),
         Format::Partial => {
             with_items(list("meta.k8s.io/v1".into(), "PartialObjectMetadataList".into()), items)
         }

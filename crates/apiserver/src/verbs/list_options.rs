@@ -20,7 +20,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn read(call: &Call) -> ApiResult<Self> {
+    pub(crate) fn read(call: &Call<'_>) -> ApiResult<Self> {
         let labels = match call.query.get("labelSelector") {
             None => LabelSelector::everything(),
             Some(text) => text.parse().map_err(|error: api::selector::label::ParseError| {
@@ -117,7 +117,7 @@ pub(crate) struct ListOptions {
 }
 
 impl ListOptions {
-    pub(crate) fn read(call: &Call) -> ApiResult<Self> {
+    pub(crate) fn read(call: &Call<'_>) -> ApiResult<Self> {
         if call.query.optional_flag("sendInitialEvents")?.is_some() {
             let why = "sendInitialEvents is forbidden for list";
             return Err(invalid("sendInitialEvents", ErrorKind::Forbidden, Value::Null, why));

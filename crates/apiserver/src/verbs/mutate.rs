@@ -29,7 +29,7 @@ pub(crate) enum Part {
 
 /// Changes an object, in stored form. `change` is called with each version read.
 pub(crate) async fn mutate(
-    call: &Call,
+    call: &Call<'_>,
     part: Part,
     managed: Managed,
     change: impl Fn(&Value) -> ApiResult<Value>,
@@ -63,7 +63,7 @@ pub(crate) async fn mutate(
 }
 
 async fn store(
-    call: &Call,
+    call: &Call<'_>,
     gone: bool,
     old: (&KeyValue, &Value),
     new: &Value,
@@ -107,7 +107,7 @@ fn check_preconditions(kind: &Kind, old: &Value, new: &Value) -> ApiResult<()> {
 
 /// Everything between what the writer wants and what is stored.
 fn finish(
-    call: &Call,
+    call: &Call<'_>,
     part: Part,
     managed: Managed,
     old: &Value,

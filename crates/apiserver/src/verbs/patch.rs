@@ -28,12 +28,16 @@ const ACCEPTED: [&str; 4] = [
     "application/apply-patch+yaml",
 ];
 
-pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     change(call, Part::Main, request).await
 }
 
 /// Patches a part of an object.
-pub(crate) async fn change(call: &Call, part: Part, request: Request<Body>) -> ApiResult<Response> {
+pub(crate) async fn change(
+    call: &Call<'_>,
+    part: Part,
+    request: Request<Body>,
+) -> ApiResult<Response> {
     call.format()?;
     let raw = body::read(request).await?;
     if raw.media == "application/apply-patch+yaml" {
@@ -46,7 +50,7 @@ pub(crate) async fn change(call: &Call, part: Part, request: Request<Body>) -> A
 }
 
 /// `force` takes fields from other managers, which only apply knows.
-pub(crate) fn refuse_force(call: &Call) -> ApiResult<()> {
+pub(crate) fn refuse_force(call: &Call<'_>) -> ApiResult<()> {
     if call.query.optional_flag("force")?.is_none() {
         return Ok(());
     }
@@ -107,22 +111,18 @@ fn refused(error: &JsonPatchError) -> ApiError {
 }
 
 /// The stored form of an object after the patch, which speaks of the served form.
-fn patched(call: &Call, patch: &Patch, old: &Value) -> ApiResult<Value> {
+fn patched(call: &Call<'_>, patch: &Patch, old: &Value) -> ApiResult<Value> {
     let gvk = call.kind.gvk();
     let mut served = old.clone();
-    if let Some(conversion) = call.kind.conversion {
-        (conversion.from_stored)(&mut served);
-    }
+    call.kind.from_stored(&mut served);
     let result = patch.apply(&gvk, served)?;
     let mut object = body::checked_value(call, &result, &gvk)?;
-    if let Some(conversion) = call.kind.conversion {
-        (conversion.to_stored)(&mut object);
-    }
+    call.kind.to_stored(&mut object);
     Ok(object)
 }
 
 /// Server-side apply: creates what is not there.
-async fn apply(call: &Call, part: Part, raw: &Raw) -> ApiResult<Response> {
+async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
     let Some(manager) = call.query.field_manager()? else {
         let why = "is required for apply patch";
         let kind = ErrorKind::Required;
@@ -145,7 +145,7 @@ async fn apply(call: &Call, part: Part, raw: &Raw) -> ApiResult<Response> {
     }
 }
 
-fn config(call: &Call, raw: &Raw) -> ApiResult<Value> {
+fn config(call: &Call<'_>, raw: &Raw) -> ApiResult<Value> {
     let value = body::yaml(&raw.bytes)?;
     if !value["kind"].is_string() || !value["apiVersion"].is_string() {
         return Err(ApiError::bad_request("apiVersion and kind must be set in an apply patch"));
@@ -158,9 +158,7 @@ fn config(call: &Call, raw: &Raw) -> ApiResult<Value> {
         )));
     }
     let mut config = body::checked_value(call, &value, &gvk)?;
-    if let Some(conversion) = call.kind.conversion {
-        (conversion.to_stored)(&mut config);
-    }
+    call.kind.to_stored(&mut config);
     let metadata = metadata_mut(&mut config);
     if !metadata.contains_key("name") {
         metadata.insert("name".to_owned(), call.name().into());
@@ -172,7 +170,7 @@ fn config(call: &Call, raw: &Raw) -> ApiResult<Value> {
 }
 
 struct Apply<'a> {
-    call: &'a Call,
+    call: &'a Call<'a>,
     manager: &'a str,
     force: bool,
     config: Value,

@@ -11,13 +11,13 @@ use crate::object::{meta, metadata_mut};
 use crate::request::Call;
 use crate::{body, respond};
 
-pub(crate) async fn answer(call: &Call, request: Request<Body>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     replace(call, Part::Main, request).await
 }
 
 /// Replaces a part of an object by the body's.
 pub(crate) async fn replace(
-    call: &Call,
+    call: &Call<'_>,
     part: Part,
     request: Request<Body>,
 ) -> ApiResult<Response> {
@@ -34,9 +34,7 @@ pub(crate) async fn replace(
             call.name()
         )));
     }
-    if let Some(conversion) = call.kind.conversion {
-        (conversion.to_stored)(&mut object);
-    }
+    call.kind.to_stored(&mut object);
     let written = mutate(call, part, Managed::Update, |_| Ok(object.clone())).await?;
     respond::written(call, StatusCode::OK, written)
 }

@@ -1,5 +1,6 @@
 //! GET with `watch`: what a client asks for, and where its stream begins.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::validation::ErrorKind;
@@ -19,10 +20,10 @@ use crate::watch::{Encoder, Stream};
 /// A watch without timeoutSeconds lasts between this and twice as long, as upstream.
 const TIMEOUT_MIN: u64 = 1800;
 
-pub(crate) fn answer(call: &Call) -> ApiResult<Response> {
+pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let options = Options::read(call)?;
     let encoder = Encoder {
-        kind: call.kind,
+        kind: Arc::clone(call.kind),
         format: call.format()?,
         include: call.query.include_object()?,
         selection: options.selection.clone(),
@@ -51,7 +52,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn read(call: &Call) -> ApiResult<Self> {
+    fn read(call: &Call<'_>) -> ApiResult<Self> {
         let initial = call.query.optional_flag("sendInitialEvents")?;
         check_match(initial, call.query.get("resourceVersionMatch"))?;
         if call.query.get("continue").is_some() {
@@ -100,7 +101,7 @@ pub(crate) struct Start {
     pub(crate) range: Range,
 }
 
-fn start(call: &Call, options: &Options) -> ApiResult<Start> {
+fn start(call: &Call<'_>, options: &Options) -> ApiResult<Start> {
     let head = call.registry().store.revision();
     let wanted = options.revision.unwrap_or(0);
     // Without a version, a watch begins with what is there.

@@ -1,5 +1,7 @@
 //! Changes as watch events: which kind of change a client with selectors sees, and its bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use store::{Event, EventKind, KeyValue, Revision};
@@ -17,7 +19,7 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// Writes events in the form one client wants.
 pub(crate) struct Encoder {
-    pub(crate) kind: &'static Kind,
+    pub(crate) kind: Arc<Kind>,
     pub(crate) format: Format,
     pub(crate) include: IncludeObject,
     pub(crate) selection: Selection,
@@ -54,7 +56,7 @@ impl Encoder {
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(change.as_bytes());
         out.extend_from_slice(b"\",\"object\":");
-        if self.format == Format::Object && self.kind.conversion.is_none() {
+        if self.format == Format::Object && self.kind.is_stored_as_served() {
             write_served(out, &kv.value, revision);
         } else {
             let object = decode_at(kv, revision).unwrap_or_default();
@@ -64,17 +66,15 @@ impl Encoder {
     }
 
     fn form(&self, mut object: Value) -> Value {
-        if let Some(conversion) = self.kind.conversion {
-            (conversion.from_stored)(&mut object);
-        }
+        self.kind.from_stored(&mut object);
         match self.format {
             Format::Object => object,
             Format::Partial => table::partial(object),
             Format::Table => {
                 let version = object["metadata"]["resourceVersion"].clone();
-                let row = table::row(self.kind, object, self.include);
+                let row = table::row(&self.kind, object, self.include);
                 table::table(
-                    self.kind.columns,
+                    &self.kind.columns,
                     json!({"resourceVersion": version}),
                     vec![row],
                     true,
@@ -100,7 +100,7 @@ impl Encoder {
                 "apiVersion": "meta.k8s.io/v1",
                 "metadata": metadata,
             }),
-            Format::Table => table::table(self.kind.columns, metadata, Vec::new(), true),
+            Format::Table => table::table(&self.kind.columns, metadata, Vec::new(), true),
         };
         let event = json!({"type": "BOOKMARK", "object": object});
         out.extend_from_slice(event.to_string().as_bytes());

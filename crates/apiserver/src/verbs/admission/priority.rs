@@ -17,7 +17,7 @@ fn kind() -> &'static Kind {
 }
 
 /// Writes the numbers of the pod's class into it; of the default class where it names none.
-pub(super) fn admit(call: &Call, pod: &mut Value) -> ApiResult<()> {
+pub(super) fn admit(call: &Call<'_>, pod: &mut Value) -> ApiResult<()> {
     let refuse = |pod: &Value, why: String| {
         Err(ApiError::forbidden(call.kind, super::shown_name(pod), &why))
     };
@@ -70,7 +70,7 @@ fn classes(registry: &Registry) -> ApiResult<Vec<Value>> {
 }
 
 /// Refuses a second class for everybody.
-pub(super) fn one_default(call: &Call, class: &Value) -> ApiResult<()> {
+pub(super) fn one_default(call: &Call<'_>, class: &Value) -> ApiResult<()> {
     if class["globalDefault"] != true {
         return Ok(());
     }

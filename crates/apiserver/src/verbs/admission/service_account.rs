@@ -27,7 +27,7 @@ const TOKEN_SECONDS: u32 = 3607;
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Completes a new pod, after defaults.
-pub(super) async fn admit(call: &Call, pod: &mut Value) -> ApiResult<()> {
+pub(super) async fn admit(call: &Call<'_>, pod: &mut Value) -> ApiResult<()> {
     let namespace = meta(pod, "namespace").to_owned();
     let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT).to_owned();
     let Some(account) = find(call, &namespace, &name).await? else {
@@ -43,7 +43,7 @@ pub(super) async fn admit(call: &Call, pod: &mut Value) -> ApiResult<()> {
     Ok(())
 }
 
-async fn find(call: &Call, namespace: &str, name: &str) -> ApiResult<Option<Value>> {
+async fn find(call: &Call<'_>, namespace: &str, name: &str) -> ApiResult<Option<Value>> {
     let kind = kinds::find("", "v1", "serviceaccounts").expect("accounts are in the table");
     let deadline = Instant::now() + DEFAULT_WAIT;
     loop {
@@ -59,7 +59,7 @@ async fn find(call: &Call, namespace: &str, name: &str) -> ApiResult<Option<Valu
     }
 }
 
-fn missing(call: &Call, pod: &Value, namespace: &str, account: &str) -> ApiError {
+fn missing(call: &Call<'_>, pod: &Value, namespace: &str, account: &str) -> ApiError {
     // A missing namespace is what the user wants to hear of, not the account in it.
     if let Err(error) = super::namespace_of(call.registry(), call.kind, pod) {
         return error;
