@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use prost::Message;
-use store::{LeaseId, Op, OpReply, Range, Revision, Txn};
+use store::{LeaseId, Op, OpReply, Range, Revision, Txn, WriteError};
 use tonic::body::Body;
 use tonic::{Request, Status};
 
@@ -79,9 +79,10 @@ impl Kv {
         let request = request.into_inner();
         refuse_large(&request)?;
         self.may_put(&caller, &request)?;
-        let prev_kv = request.prev_kv;
+        let (prev_kv, lease) = (request.prev_kv, LeaseId(request.lease));
         let txn = Txn { success: vec![convert::put(request)], ..Txn::default() };
-        let reply = self.member.store.commit(txn).await.map_err(error::write)?;
+        let reply = self.member.store.commit(txn).await;
+        let reply = reply.map_err(|refused| self.put_refused(refused, lease))?;
         let prev = match reply.results.into_iter().next() {
             Some(OpReply::Put { prev, .. }) if prev_kv => prev,
             _ => None,
@@ -90,6 +91,16 @@ impl Kv {
             header: Some(self.member.header_at(reply.revision)),
             prev_kv: prev.map(key_value),
         })
+    }
+
+    /// Of a lease and a key that are both missing etcd misses the lease first, but the key first
+    /// inside of a transaction.
+    fn put_refused(&self, refused: WriteError, lease: LeaseId) -> Status {
+        let no_lease = lease != LeaseId::NONE && self.member.store.lease(lease).is_none();
+        match refused {
+            WriteError::KeyNotFound if no_lease => error::write(WriteError::LeaseNotFound),
+            _ => error::write(refused),
+        }
     }
 
     /// Deletes a range.
@@ -133,7 +144,11 @@ impl Kv {
     ) -> Result<CompactionResponse, Status> {
         self.member.auth.caller(&request)?;
         let revision = u64::try_from(request.get_ref().revision).map_err(|_| error::COMPACTED)?;
-        self.member.store.compact(Revision(revision)).await.map_err(error::compact)?;
+        // What has never been compacted may be compacted up to nothing.
+        let nothing = revision == 0 && self.member.store.compacted() == Revision::NONE;
+        if !nothing {
+            self.member.store.compact(Revision(revision)).await.map_err(error::compact)?;
+        }
         Ok(CompactionResponse { header: Some(self.member.header()) })
     }
 

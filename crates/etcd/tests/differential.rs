@@ -59,7 +59,7 @@ mod alike {
         writing: puts, puts_that_keep_something, deletes, keys_of_any_bytes, requests_too_large;
         reading: one_key, ranges_and_limits, orders, old_revisions, bounds_of_revisions, bad_ranges;
         transacting: compares_of_one_key, compares_of_ranges, results_in_order, nested,
-            reads_amid_writes, refused, too_many_operations;
+            reads_amid_writes, what_is_missing_first, refused, too_many_operations;
         compacting: compactions, reads_of_what_was_compacted;
         leasing: grants, keys_of_leases, revokes, keep_alives, bad_leases, expiry;
         watching: one_watch, several_on_one_stream, from_the_past, filters, what_was_before,

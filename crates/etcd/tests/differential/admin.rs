@@ -23,16 +23,21 @@ fn alarm(action: AlarmAction, alarm: AlarmType) -> AlarmRequest {
     AlarmRequest { action: action.into(), alarm: alarm.into(), member_id: 0 }
 }
 
+fn with_header(request: AlarmRequest) -> Step {
+    differs(request, "3.5 fills the header", "header: None", "header: Some")
+}
+
 pub fn alarms() -> Vec<Step> {
     talk![
-        alarm(AlarmAction::Get, AlarmType::None),
-        alarm(AlarmAction::Get, AlarmType::Nospace),
-        alarm(AlarmAction::Deactivate, AlarmType::Nospace),
-        alarm(AlarmAction::Deactivate, AlarmType::None),
+        with_header(alarm(AlarmAction::Get, AlarmType::None)),
+        with_header(alarm(AlarmAction::Get, AlarmType::Nospace)),
+        with_header(alarm(AlarmAction::Deactivate, AlarmType::Nospace)),
+        with_header(alarm(AlarmAction::Deactivate, AlarmType::None)),
     ]
 }
 
 pub fn hashes() -> Vec<Step> {
+    const COMPACTED: &str = "3.5 hashes up to the revision that was compacted, too";
     let at = |revision| HashKvRequest { revision };
     talk![
         HashRequest {},
@@ -47,7 +52,7 @@ pub fn hashes() -> Vec<Step> {
         CompactionRequest { revision: 3, physical: true },
         at(0),
         at(2),
-        at(3),
+        differs(at(3), COMPACTED, "OutOfRange", "compact_revision: 3"),
     ]
 }
 

@@ -62,6 +62,8 @@ impl Mask for LeaseTimeToLiveResponse {
     fn mask(&mut self) {
         self.header.mask();
         let passed = self.granted_ttl - self.ttl;
+        // etcd tells them in the order of a map, which is any.
+        self.keys.sort();
         if self.ttl > 0 && (0..=SECONDS_PASSED_MAX).contains(&passed) {
             self.ttl = self.granted_ttl;
         }
@@ -82,7 +84,7 @@ impl Mask for StatusResponse {
         assert!(self.version.starts_with("3."), "{self:?}");
         assert!(self.db_size > 0 && self.leader != 0 && self.raft_term != 0, "{self:?}");
         assert!(self.raft_index > 0 && self.raft_applied_index > 0, "{self:?}");
-        assert!((1..=self.db_size).contains(&self.db_size_in_use), "{self:?}");
+        assert!((0..=self.db_size).contains(&self.db_size_in_use), "{self:?}");
         self.version.clear();
         (self.db_size, self.db_size_in_use) = (1, 1);
         (self.leader, self.raft_term, self.raft_index, self.raft_applied_index) = (1, 1, 1, 1);

@@ -4,8 +4,8 @@ use etcd::pb::etcdserverpb::compare::CompareTarget;
 use etcd::pb::etcdserverpb::{Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp};
 
 use crate::say::{
-    ALL, Equal, Greater, Less, NotEqual, created, delete, delete_range, everything, get, grant,
-    lease, modified, over, put, put_leased, range, txn, value, version, when,
+    ALL, Equal, Greater, Less, NotEqual, created, delete, delete_range, differs, everything, get,
+    grant, lease, modified, over, put, put_leased, range, txn, value, version, when,
 };
 use crate::talk::Step;
 use crate::{parts, talk};
@@ -177,6 +177,38 @@ pub fn reads_amid_writes() -> Vec<Step> {
     ]
 }
 
+/// Of two things that are missing, which is told.
+pub fn what_is_missing_first() -> Vec<Step> {
+    let both = || PutRequest { ignore_value: true, ..put_leased("new", "", 99) };
+    let deep = |part| txn(vec![], parts![txn(vec![], vec![part], parts![])], parts![]);
+    let key = || PutRequest { ignore_value: true, ..put("new", "") };
+    let at = |revision| RangeRequest { revision, ..get("a") };
+    talk![
+        put("a", "1"),
+        both(),
+        txn(vec![], parts![both()], parts![]),
+        deep(parts![both()].remove(0)),
+        txn(vec![], parts![delete("a"), both()], parts![]),
+        txn(vec![], parts![deep(parts![both()].remove(0))], parts![]),
+        txn(vec![], parts![key(), put_leased("b", "1", 99)], parts![]),
+        txn(vec![], parts![put_leased("b", "1", 99), key()], parts![]),
+        txn(vec![], parts![at(1000), key()], parts![]),
+        txn(vec![], parts![at(1000), put_leased("b", "1", 99)], parts![]),
+        txn(vec![], parts![put_leased("b", "1", 99), deep(parts![key()].remove(0))], parts![]),
+        txn(vec![], parts![deep(parts![key()].remove(0)), put_leased("b", "1", 99)], parts![]),
+        txn(
+            vec![],
+            parts![
+                txn(vec![], parts![deep(parts![get("a")].remove(0)), get("a")], parts![]),
+                txn(vec![], parts![deep(parts![key()].remove(0))], parts![]),
+                put_leased("b", "1", 99),
+            ],
+            parts![],
+        ),
+        everything(),
+    ]
+}
+
 pub fn refused() -> Vec<Step> {
     let no_request = RequestOp { request: None };
     let no_value = Compare { target_union: None, ..when("a", Equal, version(0)) };
@@ -198,7 +230,12 @@ pub fn refused() -> Vec<Step> {
         txn(vec![when("", Equal, version(0))], parts![], parts![]),
         txn(vec![], parts![PutRequest { ignore_value: true, ..put("a", "1") }], parts![]),
         txn(vec![], parts![PutRequest { ignore_lease: true, ..put_leased("a", "1", 7) }], parts![]),
-        txn(vec![], parts![RangeRequest { sort_order: 8, ..get("a") }], parts![]),
+        differs(
+            txn(vec![], parts![RangeRequest { sort_order: 8, ..get("a") }], parts![]),
+            "3.5 refuses an order that is none",
+            "TxnResponse",
+            "InvalidArgument: etcdserver: invalid sort option",
+        ),
         txn(vec![], parts![no_request], parts![]),
         put("a", "1"),
         txn(vec![no_value], parts![], parts![]),

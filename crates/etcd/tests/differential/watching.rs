@@ -4,8 +4,8 @@ use etcd::pb::etcdserverpb::WatchCreateRequest;
 use etcd::pb::etcdserverpb::watch_create_request::FilterType;
 
 use crate::say::{
-    ALL, Equal, ask_progress, cancel, compact, create, delete, delete_range, put, txn, version,
-    watch, when,
+    ALL, Equal, ask_progress, cancel, compact, create, delete, delete_range, differs, put, txn,
+    version, watch, when,
 };
 use crate::talk::Step;
 use crate::{parts, talk};
@@ -216,7 +216,12 @@ pub fn bad_watches() -> Vec<Step> {
         create(3, watch("", "z")),
         Step::Watched(3, 1),
         create(4, WatchCreateRequest { start_revision: -5, ..key("a") }),
-        Step::Watched(4, 1),
+        differs(
+            Step::Watched(4, 1),
+            "3.5 refuses revisions below zero",
+            "canceled: false",
+            "cancel_reason: \"etcdserver: mvcc: required revision has been compacted\"",
+        ),
         create(5, watch("a", "a")),
         Step::Watched(5, 1),
         create(6, WatchCreateRequest { watch_id: -2, ..key("a") }),

@@ -62,6 +62,7 @@ pub struct Log {
     pub disk_bytes_most: u64,
     pub memory_kib_most: u64,
     pub start_most: Duration,
+    pub check_most: Duration,
     pub revision: i64,
 }
 
@@ -102,6 +103,7 @@ struct Closed {
 struct Checked {
     timeline: Timeline,
     window: Window,
+    took: Duration,
 }
 
 /// Which tasks are under way; the first to end says what is wrong.
@@ -291,23 +293,26 @@ impl<'a, V: Vessel> Voyage<'a, V> {
         self.timeline.revision = timeline.revision;
         let leases = self.leases.clone();
         self.checking = Some(tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
             let window = timeline.check(&closed.calls, &closed.written);
             let window = window.map_err(|wrong| wrong.to_string())?;
             linear::check(&before, &closed.calls, skipped).map_err(|wrong| wrong.to_string())?;
             let mut leases = leases.lock().expect("nobody panics with it");
             let ended = window.lease_ends.iter().try_for_each(|end| leases.ended(*end));
             ended.and_then(|()| leases.overdue(closed.at)).map_err(|wrong| wrong.to_string())?;
-            Ok(Checked { timeline, window })
+            Ok(Checked { timeline, window, took: begun.elapsed() })
         }));
     }
 
     /// Waits for the check under way.
     async fn checked(&mut self) -> Result<(), String> {
         let Some(checking) = self.checking.take() else { return Ok(()) };
-        let Checked { timeline, window } = checking.await.map_err(|error| error.to_string())??;
+        let Checked { timeline, window, took } =
+            checking.await.map_err(|error| error.to_string())??;
         self.timeline = timeline;
         let log = &mut self.log;
         log.windows += 1;
+        log.check_most = log.check_most.max(took);
         log.writes += window.writes;
         log.reads += window.reads;
         log.unknown_done += window.unknown_done;

@@ -28,12 +28,21 @@ impl<'t> Branch<'t> {
         Branch { succeeded, ops, nested }
     }
 
-    /// Asks of every operation that will be applied whether it can be.
+    /// Asks of every operation that will be applied, in their order, whether it can be.
     pub fn check(
         &self,
         check: &mut impl FnMut(&Op) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
-        self.ops.iter().try_for_each(&mut *check)?;
-        self.nested.iter().try_for_each(|branch| branch.check(check))
+        let mut nested = self.nested.iter();
+        for op in self.ops {
+            match op {
+                Op::Txn(_) => {
+                    let branch = nested.next().expect("one for each transaction");
+                    branch.check(check)?;
+                }
+                _ => check(op)?,
+            }
+        }
+        Ok(())
     }
 }
