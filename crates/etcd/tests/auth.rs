@@ -301,3 +301,71 @@ async fn users_and_roles_are_there_after_a_restart_and_tokens_are_not() {
     alice.put("a").await.expect("it is granted");
     check(alice.put("c").await, DENIED.0, DENIED.1);
 }
+
+/// PEM files of an authority, of a server and of clients, by their common names.
+fn papers(dir: &std::path::Path, names: &[&str]) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+    let write = |name: &str, text: String| {
+        std::fs::write(dir.join(name), text).expect("a file");
+    };
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = CertifiedIssuer::self_signed(params, key).expect("an authority");
+    write("ca.pem", authority.pem());
+    for name in names {
+        let mut params = CertificateParams::new(vec!["127.0.0.1".into()]).expect("an address");
+        params.distinguished_name.push(DnType::CommonName, *name);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &authority).expect("a certificate");
+        write(&format!("{name}.pem"), certificate.pem());
+        write(&format!("{name}.key"), key.serialize_pem());
+    }
+}
+
+/// What `etcdctl` says to a command, with the certificate of a name.
+async fn etcdctl(fixture: &Fixture, dir: &std::path::Path, name: &str, words: &[&str]) -> String {
+    let file = |name: String| dir.join(name).display().to_string();
+    let output = tokio::process::Command::new("etcdctl")
+        .env("ETCDCTL_API", "3")
+        .arg(format!("--endpoints=https://{}", fixture.address))
+        .arg(format!("--cacert={}", file("ca.pem".into())))
+        .arg(format!("--cert={}", file(format!("{name}.pem"))))
+        .arg(format!("--key={}", file(format!("{name}.key"))))
+        .args(words)
+        .output();
+    let output = output.await.expect("run etcdctl");
+    let said = if output.status.success() { output.stdout } else { output.stderr };
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_stands_for_the_user_of_its_name() {
+    if std::process::Command::new("etcdctl").arg("--help").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "CI installs etcdctl");
+        return eprintln!("SKIPPED: etcdctl is not installed");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    papers(dir.path(), &["server", "root", "alice", "stranger"]);
+    let path = |name: &str| dir.path().join(name);
+    let (certificate, key) = (path("server.pem"), path("server.key"));
+    let tls = etcd::server_tls(&certificate, &key, Some(&path("ca.pem")), true);
+    let fixture = Fixture::start_trusting_names(tls.expect("good papers")).await;
+    let say = async |name: &str, words: &[&str]| etcdctl(&fixture, dir.path(), name, words).await;
+    for words in [
+        &["user", "add", "root", "--no-password"][..],
+        &["user", "grant-role", "root", "root"],
+        &["user", "add", "alice", "--no-password"],
+        &["role", "add", "guest"],
+        &["role", "grant-permission", "guest", "readwrite", "a"],
+        &["user", "grant-role", "alice", "guest"],
+        &["auth", "enable"],
+    ] {
+        say("root", words).await;
+    }
+    assert_eq!(say("alice", &["put", "a", "1"]).await, "OK\n");
+    assert!(say("alice", &["put", "b", "1"]).await.contains("etcdserver: permission denied"));
+    assert!(say("stranger", &["put", "a", "1"]).await.contains("etcdserver: permission denied"));
+    assert_eq!(say("root", &["user", "list"]).await, "alice\nroot\n");
+    assert!(say("alice", &["user", "list"]).await.contains("etcdserver: permission denied"));
+}

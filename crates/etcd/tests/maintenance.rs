@@ -70,6 +70,40 @@ async fn alarms_cannot_be_set_by_hand() {
 }
 
 #[tokio::test]
+async fn the_alarm_holds_as_long_as_there_is_no_room() {
+    let data = tempfile::tempdir().expect("a directory");
+    let options = store::Options { quota_bytes: Some(64 << 10), ..Default::default() };
+    let store = Store::open(data.path(), options).expect("a new store");
+    let fixture = Fixture::start_over(store.clone()).await;
+    let mut client = client(&fixture).await;
+    let large = async |number: u32| {
+        let op = Op::put(format!("large {number}"), vec![0; 8 << 10]);
+        store.commit(Txn::new().then(op)).await
+    };
+    let mut number = 0;
+    while large(number).await.is_ok() {
+        number += 1;
+        assert!(number < 100, "the quota is reached");
+    }
+    let alarms = client.alarm(pb::AlarmRequest::default()).await.expect("a list").into_inner();
+    let own = alarms.header.expect("a header").member_id;
+    let nospace = pb::AlarmMember { member_id: own, alarm: pb::AlarmType::Nospace.into() };
+    assert_eq!(alarms.alarms, [nospace]);
+    let status = client.status(pb::StatusRequest {}).await.expect("a status").into_inner();
+    assert_eq!(status.errors, [format!("memberID:{own} alarm:NOSPACE ")]);
+    let unhealthy = r#"{"health":"false","reason":"ALARM NOSPACE"}"#;
+    let answer = ("HTTP/1.1 503 Service Unavailable".to_owned(), unhealthy.to_owned());
+    assert_eq!(ask(&fixture, "GET /health").await, answer);
+
+    let delete = Op::Delete { range: store::Range::prefix("large") };
+    store.commit(Txn::new().then(delete)).await.expect("a delete needs no room");
+    large(0).await.expect("there is room again");
+    let alarms = client.alarm(pb::AlarmRequest::default()).await.expect("a list").into_inner();
+    assert_eq!(alarms.alarms, []);
+    assert_eq!(ask(&fixture, "GET /health").await.0, "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
 async fn the_same_keys_have_the_same_hash() {
     let (one, other) = (with_keys(2500).await, with_keys(2500).await);
     let (fixture, second) =

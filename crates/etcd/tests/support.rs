@@ -38,6 +38,13 @@ impl Fixture {
         Fixture::serve(server_over(store).await, None).await
     }
 
+    /// Starts it with TLS; names in certificates stand for users.
+    #[allow(dead_code, reason = "not every test has users")]
+    pub async fn start_trusting_names(tls: std::sync::Arc<rustls::ServerConfig>) -> Fixture {
+        let config = Config { client_cert_auth: true, ..config(store::Store::in_memory()) };
+        Fixture::serve(Server::new(config).await.expect("a server"), Some(tls)).await
+    }
+
     async fn serve(server: Server, tls: Option<std::sync::Arc<rustls::ServerConfig>>) -> Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -71,12 +78,15 @@ pub async fn server() -> Server {
 }
 
 async fn server_over(store: store::Store) -> Server {
-    let config = Config {
+    Server::new(config(store)).await.expect("a server")
+}
+
+fn config(store: store::Store) -> Config {
+    Config {
         store,
         name: "default".into(),
         client_urls: vec!["http://127.0.0.1:2379".into()],
         quota_bytes: 2 << 30,
         client_cert_auth: false,
-    };
-    Server::new(config).await.expect("a server")
+    }
 }
