@@ -12,8 +12,9 @@ use std::time::Duration;
 ///
 /// and what is written while one snapshot is taken. The terms: the snapshot and the next one while
 /// it is being written; log that the next snapshot will replace; log of the history that is kept;
-/// segments that are begun and not full; and the reserve for a full disk. History that would make
-/// the log longer than that is given up, so the bound holds whatever is written.
+/// segments that are begun and not full (with very many leases and records: four times what these
+/// take, each); and the reserve for a full disk. History that would make the log longer than that
+/// is given up, so the bound holds whatever is written.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Revisions kept for watches and for reads in the past; older ones are compacted.

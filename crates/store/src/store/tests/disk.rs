@@ -185,6 +185,35 @@ async fn no_acknowledged_write_is_lost_wherever_the_disk_fails() {
     }
 }
 
+/// Without revisions segments are begun again in place: their names do not change.
+#[tokio::test]
+async fn no_acknowledged_record_is_lost_wherever_the_disk_fails() {
+    for fault in [Fault::All, Fault::Sync, Fault::Full] {
+        for good in 0..120 {
+            let files = Faulty::default();
+            let store = open(&files, small());
+            files.fail_after(good, fault);
+            let mut acknowledged = 0;
+            for n in 1..40 {
+                let content = format!("{n:060}").into();
+                if store.put_record("position", Some(content)).await.is_ok() {
+                    acknowledged = n;
+                }
+            }
+            store.close().await;
+            for (kept, names) in [(0, Names::Lost), (0, Names::Kept), (usize::MAX / 2, Names::Lost)]
+            {
+                let store = open(&files.after_crash_with(kept, names), small());
+                let found = store.record("position").map_or(0, |content| {
+                    String::from_utf8(content.to_vec()).unwrap().parse().unwrap()
+                });
+                assert!(found >= acknowledged, "{found} of {acknowledged}: {fault:?} after {good}");
+                store.close().await;
+            }
+        }
+    }
+}
+
 /// Flips every bit of the last records, with and without the note of how far the log was
 /// acknowledged: nothing that was acknowledged may be gone without a word.
 #[tokio::test]
