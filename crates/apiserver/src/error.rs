@@ -220,6 +220,13 @@ impl From<store::WriteError> for ApiError {
             ),
             store::WriteError::TooLarge => Self::too_large(store::TXN_BYTES_MAX),
             store::WriteError::Closed => Self::unavailable("the server is shutting down"),
+            store::WriteError::Unavailable => Self::unavailable(
+                "the external store does not answer: reading still works, and whether this was \
+                 written shows when it answers again",
+            ),
+            store::WriteError::Deposed => {
+                Self::unavailable("another server leads on the external store: this one ends")
+            }
             _ => Self::internal("the write could not be made durable", &error),
         }
     }

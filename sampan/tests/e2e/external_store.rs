@@ -69,6 +69,42 @@ fn an_app_lives_in_an_external_etcd_and_outlives_its_server() {
 }
 
 #[test]
+fn while_the_etcd_does_not_answer_reads_go_on_and_writes_say_why() {
+    let Some(etcd) = etcd("external-away") else { return };
+    let mut boat = boat("external-away", &etcd);
+    boat.start();
+    boat.kubectl_ok(&["create", "configmap", "before", "--from-literal=a=1"]);
+    etcd.pause(true);
+    let refused = boat.kubectl(&["create", "configmap", "during", "--from-literal=a=1"]);
+    let (_, complaint) = crate::boat::texts(&refused);
+    assert!(!refused.status.success());
+    assert!(complaint.contains("the external store does not answer"), "{complaint}");
+    assert_eq!(boat.field(&["configmap", "before"], ".data.a"), "1");
+    etcd.pause(false);
+    eventually("writes work again", || {
+        let args = ["create", "configmap", "after", "--from-literal=a=1"];
+        boat.kubectl(&args).status.success().then_some(())
+    });
+}
+
+#[test]
+fn a_server_that_was_deposed_ends_and_says_so() {
+    let Some(etcd) = etcd("external-deposed") else { return };
+    let mut first = boat("external-deposed-a", &etcd);
+    first.start();
+    let mut second = boat("external-deposed-b", &etcd);
+    second.launch();
+    // It sleeps for longer than its lease, and another one takes over.
+    first.pause_server(true);
+    second.wait_ready();
+    first.pause_server(false);
+    assert!(!first.wait_ended().success());
+    let log = first.server_log();
+    assert!(log.contains("was taken over by"), "{log}");
+    second.kubectl_ok(&["get", "namespaces"]);
+}
+
+#[test]
 fn the_second_server_waits_and_takes_over() {
     let Some(etcd) = etcd("external-two") else { return };
     let mut first = boat("external-two-a", &etcd);

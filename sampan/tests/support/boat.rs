@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// The real binary.
@@ -76,6 +76,13 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "never happened: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Lets a process stand still, or go on.
+pub fn pause(pid: u32, still: bool) {
+    use nix::sys::signal::{Signal, kill};
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid"));
+    kill(pid, if still { Signal::SIGSTOP } else { Signal::SIGCONT }).expect("signal it");
 }
 
 pub fn free_port() -> u16 {
@@ -220,9 +227,14 @@ impl Boat {
     }
 
     /// Waits until the server, which was told to stop, has ended.
-    pub fn wait_ended(&mut self) {
+    pub fn wait_ended(&mut self) -> ExitStatus {
         let mut child = self.server.take().expect("a running server");
-        child.wait().expect("the server ends");
+        child.wait().expect("the server ends")
+    }
+
+    /// Lets the server stand still, or go on.
+    pub fn pause_server(&self, still: bool) {
+        pause(self.server_pid(), still);
     }
 
     /// `kill -9` of the server; everything else goes on.

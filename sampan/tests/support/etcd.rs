@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::boat::{Boat, PATIENCE, eventually, free_port, has, is_root, skip, texts};
+use crate::boat::{Boat, PATIENCE, eventually, free_port, has, is_root, pause, skip, texts};
 
 /// etcdctl with the endpoint of one server.
 #[derive(Clone)]
@@ -194,6 +194,11 @@ impl RealEtcd {
 
     pub fn ctl(&self) -> Etcdctl {
         Etcdctl::at(&self.url)
+    }
+
+    /// Lets it stand still, or go on.
+    pub fn pause(&self, still: bool) {
+        pause(self.child.id(), still);
     }
 }
 
