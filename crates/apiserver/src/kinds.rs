@@ -11,7 +11,6 @@ use api::status::Resource;
 use serde_json::Value;
 
 pub(crate) use self::served::Served;
-use self::table::KINDS;
 use crate::strategy::Strategy;
 use crate::table::Column;
 
@@ -212,7 +211,7 @@ impl Kind {
 
 /// The kinds of the table.
 static BUILT_IN: LazyLock<Vec<Arc<Kind>>> =
-    LazyLock::new(|| KINDS.iter().map(|entry| Arc::new(entry.into())).collect());
+    LazyLock::new(|| table::all().map(|entry| Arc::new(entry.into())).collect());
 
 /// A built-in kind. What a request's path names may be a custom one: see [`Served::find`].
 pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Arc<Kind>> {
@@ -230,7 +229,7 @@ mod tests {
     #[test]
     fn every_name_a_user_may_type_means_one_kind() {
         let mut seen = BTreeSet::new();
-        for kind in KINDS.iter().filter(|kind| kind.conversion.is_none()) {
+        for kind in table::all().filter(|kind| kind.conversion.is_none()) {
             let names = [kind.plural, kind.singular];
             for name in names.iter().chain(kind.short_names) {
                 assert!(seen.insert(*name), "{name} means two kinds");
@@ -240,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_row_has_a_cell_for_each_column() {
-        for kind in KINDS {
+        for kind in table::all() {
             let object = serde_json::json!({"metadata": {"name": "x"}});
             assert_eq!((kind.row)(&object).len(), kind.columns.len(), "{}", kind.kind);
         }
