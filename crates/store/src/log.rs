@@ -13,6 +13,7 @@
 
 mod entry;
 mod frame;
+pub mod fuzzing;
 pub(crate) mod manifest;
 mod open;
 mod reserve;
@@ -193,7 +194,8 @@ impl Log {
     /// that [`Options`] promises. Mostly history is bounded by itself; but the log also holds what
     /// is no history, as keep-alives of leases.
     pub fn overlong(&self, compacted: Revision, options: &Options) -> Option<Revision> {
-        let max = 2 * options.history_bytes_max as u64 + options.segment_bytes;
+        let history = (options.history_bytes_max as u64).saturating_mul(2);
+        let max = history.saturating_add(options.segment_bytes);
         let mut kept = self.closed_bytes() - self.droppable_bytes(compacted);
         let mut given_up = None;
         let closed = self.segments.iter().take(self.segments.len() - 1);
