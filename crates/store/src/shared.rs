@@ -1,5 +1,6 @@
 //! What the store's handles, its watchers and its writer share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{
     Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -20,12 +21,14 @@ pub(crate) struct Shared {
     watched: Mutex<Watched>,
     report: Mutex<Report>,
     expiry: OnceLock<Expiry>,
+    committing: AtomicBool,
 }
 
 impl Shared {
     pub fn new(space: Space) -> Shared {
         let (watched, report) = (Mutex::default(), Mutex::default());
-        Shared { space: RwLock::new(space), watched, report, expiry: OnceLock::new() }
+        let (space, expiry) = (RwLock::new(space), OnceLock::new());
+        Shared { space, watched, report, expiry, committing: AtomicBool::new(false) }
     }
 
     pub fn read(&self) -> RwLockReadGuard<'_, Space> {
@@ -43,6 +46,25 @@ impl Shared {
     /// What the writer says of itself.
     pub fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Between these two, whoever is left without an answer is so because the writer panicked.
+    pub fn begin_commit(&self) {
+        self.committing.store(true, Ordering::Release);
+    }
+
+    pub fn end_commit(&self) {
+        self.committing.store(false, Ordering::Release);
+    }
+
+    /// Whether the disk failed, or the writer did: there are no more writes.
+    pub fn has_failed(&self) -> bool {
+        self.report().failed
+    }
+
+    /// Whether a writer that is gone did not end by being told to.
+    pub fn has_panicked(&self) -> bool {
+        self.committing.load(Ordering::Acquire)
     }
 
     pub fn stats(&self) -> Stats {

@@ -137,7 +137,8 @@ impl Store {
 
     /// Why the writer does not answer.
     fn gone(&self) -> WriteError {
-        if self.shared.report().failed { WriteError::Failed } else { WriteError::Closed }
+        let failed = self.shared.has_failed() || self.shared.has_panicked();
+        if failed { WriteError::Failed } else { WriteError::Closed }
     }
 
     /// Grants a lease for `ttl`, after which it ends by itself unless it was kept alive. With
@@ -164,7 +165,7 @@ impl Store {
     /// # Errors
     /// When there is no such lease, or the store is closed, or its disk failed.
     pub async fn keep_alive(&self, id: LeaseId) -> Result<Lease, WriteError> {
-        if self.jobs.is_closed() || self.shared.report().failed {
+        if self.jobs.is_closed() || self.shared.has_failed() {
             return Err(self.gone());
         }
         self.shared.keep_alive(id).ok_or(WriteError::LeaseNotFound)

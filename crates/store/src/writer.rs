@@ -159,10 +159,12 @@ impl Writer {
         {
             let group;
             (group, closer) = self.gather(first, &mut jobs);
+            self.shared.begin_commit();
             if !group.is_empty() {
                 self.commit(group);
             }
             self.keep_house();
+            self.shared.end_commit();
         }
         drop(jobs);
         // Lets go of the directory's lock, with the log.
