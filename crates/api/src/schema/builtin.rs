@@ -3,17 +3,25 @@
 use std::borrow::Cow;
 
 use k8s_openapi::Resource;
+use k8s_openapi::api::admissionregistration::v1 as admission;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::authentication::v1 as authentication;
 use k8s_openapi::api::authorization::v1 as authorization;
 use k8s_openapi::api::autoscaling::v1 as autoscaling;
+use k8s_openapi::api::autoscaling::v2 as autoscaling_v2;
+use k8s_openapi::api::batch::v1 as batch;
+use k8s_openapi::api::certificates::v1 as certificates;
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::api::events::v1 as events;
+use k8s_openapi::api::flowcontrol::v1 as flowcontrol;
 use k8s_openapi::api::networking::v1 as networking;
+use k8s_openapi::api::node::v1 as node;
 use k8s_openapi::api::policy::v1 as policy;
+use k8s_openapi::api::resource::v1 as resource;
 use k8s_openapi::api::scheduling::v1 as scheduling;
+use k8s_openapi::api::storage::v1 as storage;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{JsonSchema, SchemaGenerator};
 
@@ -75,17 +83,32 @@ pub(super) fn register_bodies(generator: &mut SchemaGenerator) {
 pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::new::<core::Binding>(),
     Builtin::new::<core::ConfigMap>(),
+    Builtin::new::<core::Endpoints>(),
     Builtin::new::<core::Event>(),
+    Builtin::new::<core::LimitRange>(),
     Builtin::new::<core::Namespace>(),
     Builtin::new::<core::Node>(),
+    Builtin::new::<core::PersistentVolume>(),
+    Builtin::new::<core::PersistentVolumeClaim>(),
     Builtin::new::<core::Pod>(),
     Builtin::new::<core::PodTemplate>(),
+    Builtin::new::<core::ReplicationController>(),
+    Builtin::new::<core::ResourceQuota>(),
     Builtin::new::<core::Secret>(),
     Builtin::new::<core::Service>(),
     Builtin::new::<core::ServiceAccount>(),
     Builtin::new::<meta::Status>(),
+    Builtin::new::<admission::MutatingAdmissionPolicy>(),
+    Builtin::new::<admission::MutatingAdmissionPolicyBinding>(),
+    Builtin::new::<admission::MutatingWebhookConfiguration>(),
+    Builtin::new::<admission::ValidatingAdmissionPolicy>(),
+    Builtin::new::<admission::ValidatingAdmissionPolicyBinding>(),
+    Builtin::new::<admission::ValidatingWebhookConfiguration>(),
+    Builtin::new::<apps::ControllerRevision>(),
+    Builtin::new::<apps::DaemonSet>(),
     Builtin::new::<apps::Deployment>(),
     Builtin::new::<apps::ReplicaSet>(),
+    Builtin::new::<apps::StatefulSet>(),
     Builtin::new::<authentication::SelfSubjectReview>(),
     Builtin::new::<authentication::TokenRequest>(),
     Builtin::new::<authentication::TokenReview>(),
@@ -93,12 +116,34 @@ pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::new::<authorization::SelfSubjectAccessReview>(),
     Builtin::new::<authorization::SelfSubjectRulesReview>(),
     Builtin::new::<authorization::SubjectAccessReview>(),
+    Builtin::new::<autoscaling::HorizontalPodAutoscaler>(),
     Builtin::new::<autoscaling::Scale>(),
+    Builtin::new::<autoscaling_v2::HorizontalPodAutoscaler>(),
+    Builtin::new::<batch::CronJob>(),
+    Builtin::new::<batch::Job>(),
+    Builtin::new::<certificates::CertificateSigningRequest>(),
     Builtin::new::<coordination::Lease>(),
     Builtin::new::<discovery::EndpointSlice>(),
     Builtin::new::<events::Event>(),
+    Builtin::new::<flowcontrol::FlowSchema>(),
+    Builtin::new::<flowcontrol::PriorityLevelConfiguration>(),
+    Builtin::new::<networking::IPAddress>(),
     Builtin::new::<networking::Ingress>(),
     Builtin::new::<networking::IngressClass>(),
+    Builtin::new::<networking::NetworkPolicy>(),
+    Builtin::new::<networking::ServiceCIDR>(),
+    Builtin::new::<node::RuntimeClass>(),
     Builtin::new::<policy::Eviction>(),
+    Builtin::new::<policy::PodDisruptionBudget>(),
+    Builtin::new::<resource::DeviceClass>(),
+    Builtin::new::<resource::ResourceClaim>(),
+    Builtin::new::<resource::ResourceClaimTemplate>(),
+    Builtin::new::<resource::ResourceSlice>(),
     Builtin::new::<scheduling::PriorityClass>(),
+    Builtin::new::<storage::CSIDriver>(),
+    Builtin::new::<storage::CSINode>(),
+    Builtin::new::<storage::CSIStorageCapacity>(),
+    Builtin::new::<storage::StorageClass>(),
+    Builtin::new::<storage::VolumeAttachment>(),
+    Builtin::new::<storage::VolumeAttributesClass>(),
 ];
