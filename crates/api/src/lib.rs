@@ -11,6 +11,7 @@ pub mod names;
 pub mod patch;
 pub mod protobuf;
 pub mod quantity;
+pub mod quota;
 mod read;
 pub mod schema;
 pub mod selector;
