@@ -63,7 +63,7 @@ mod alike {
         compacting: compactions, reads_of_what_was_compacted;
         leasing: grants, keys_of_leases, revokes, keep_alives, bad_leases, expiry;
         watching: one_watch, several_on_one_stream, from_the_past, filters, what_was_before,
-            cancelled, of_compacted_revisions, in_the_future, of_transactions, bad_watches, progress;
+            cancelled, of_compacted_revisions, in_the_future, of_transactions, of_keys_changed_twice_at_once, bad_watches, progress;
         locking: locks, locks_that_wait, elections, elections_observed, bad_elections;
         access: off, users, roles, permissions, enabling, tokens, ranges_of_roles, leases_of_others;
         admin: status_and_members, alarms, hashes, maintenance_errors, member_errors;

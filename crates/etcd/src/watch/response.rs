@@ -1,7 +1,7 @@
 //! What a client is told, message by message.
 
 use prost::Message as _;
-use store::{Event, EventKind};
+use store::{Batch, Event, EventKind, KeyValue};
 
 use crate::kv::key_value;
 use crate::pb::etcdserverpb::WatchResponse;
@@ -11,14 +11,27 @@ use crate::pb::mvccpb;
 /// gRPC may add to it, as in etcd.
 pub(super) const FRAGMENT_BYTES_MAX: usize = (1536 + 512) << 10;
 
-/// An event as the API has it.
-pub(super) fn event(event: Event, prev_kv: bool) -> mvccpb::Event {
+/// An event as the API has it, of a batch that holds all events of its key.
+pub(super) fn event(event: &Event, batch: &Batch, prev_kv: bool) -> mvccpb::Event {
     let kind = match event.kind {
         EventKind::Put => mvccpb::event::EventType::Put,
         EventKind::Delete => mvccpb::event::EventType::Delete,
     };
-    let prev_kv = event.prev.filter(|_| prev_kv).map(key_value);
-    mvccpb::Event { r#type: kind.into(), kv: Some(key_value(event.kv)), prev_kv }
+    let prev_kv = if prev_kv { before(event, batch) } else { None };
+    let kv = Some(key_value(event.kv.clone()));
+    mvccpb::Event { r#type: kind.into(), kv, prev_kv: prev_kv.map(key_value) }
+}
+
+/// The key before the revision, whatever else that revision did to it.
+fn before(event: &Event, batch: &Batch) -> Option<KeyValue> {
+    let changed_before =
+        event.prev.as_ref().is_some_and(|prev| prev.mod_revision == batch.revision);
+    let first = if changed_before {
+        batch.events.iter().find(|first| first.kv.key == event.kv.key)
+    } else {
+        None
+    };
+    first.unwrap_or(event).prev.clone()
 }
 
 /// Splits a response into ones below a size; a single event is never split. All but the last say

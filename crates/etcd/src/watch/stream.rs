@@ -228,9 +228,11 @@ impl WatchStream {
     fn deliver(&mut self, id: i64, changes: Changes) {
         let Some(watch) = self.watches.get_mut(&id) else { return };
         let options = watch.options;
-        let all = changes.batches.into_iter().flat_map(|batch| batch.events);
-        let wanted = all.filter(|event| options.wants(event));
-        let events: Vec<_> = wanted.map(|found| event(found, options.prev_kv)).collect();
+        let mut events = Vec::new();
+        for batch in &changes.batches {
+            let wanted = batch.events.iter().filter(|event| options.wants(event));
+            events.extend(wanted.map(|found| event(found, batch, options.prev_kv)));
+        }
         if events.is_empty() {
             return;
         }

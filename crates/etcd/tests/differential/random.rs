@@ -48,6 +48,9 @@ struct Chatter {
     random: Random,
     /// The revision at the beginning.
     base: i64,
+    /// Whether puts in transactions may keep a value or lease, or there are deletes in them: a
+    /// transaction that deletes a key and then keeps something of it takes etcd 3.4 down.
+    keeps: bool,
 }
 
 const KEYS: [&str; 8] = ["a", "b", "c", "ab", "a/1", "a/2", "b/1", "z"];
@@ -107,6 +110,15 @@ impl Chatter {
         PutRequest { lease, prev_kv, ignore_value, ignore_lease, ..put(self.key(), value) }
     }
 
+    fn put_in_txn(&mut self) -> PutRequest {
+        let put = self.put();
+        if self.keeps {
+            put
+        } else {
+            PutRequest { ignore_value: false, ignore_lease: false, ..put }
+        }
+    }
+
     fn delete(&mut self) -> DeleteRangeRequest {
         let end = if self.random.one_in(6) { self.random.of(&ENDS) } else { "" };
         let prev_kv = self.random.one_in(2);
@@ -131,7 +143,8 @@ impl Chatter {
         (0..self.random.below(4))
             .flat_map(|_| match self.random.below(if depth == 0 { 8 } else { 10 }) {
                 0..3 => parts![self.range_amid_writes()],
-                3..6 => parts![self.put()],
+                3..6 => parts![self.put_in_txn()],
+                6..8 if self.keeps => parts![self.range_amid_writes()],
                 6..8 => parts![self.delete()],
                 _ => parts![self.txn(depth - 1)],
             })
@@ -171,7 +184,7 @@ impl Chatter {
     }
 
     fn conversation(mut self) -> Vec<Step> {
-        let mut steps = vec![create(0, self.watch())];
+        let mut steps = vec![create(0, self.watch()), Step::Watched(0, 1)];
         steps.extend((0..STEPS).map(|_| Step::Ask(self.ask())));
         steps.extend([101, 102, 103].map(|id| Step::from(revoke(id))));
         steps.extend([Step::from(everything()), Step::from(put(END, ""))]);
@@ -188,7 +201,7 @@ async fn head(side: &Side) -> i64 {
 
 async fn converse(seed: u64, etcd: &mut Side, ours: &mut Side) {
     let base = head(etcd).await;
-    let chatter = Chatter { random: Random(seed), base };
+    let chatter = Chatter { random: Random(seed), base, keeps: seed.is_multiple_of(2) };
     for (place, step) in chatter.conversation().iter().enumerate() {
         let (theirs, our) = tokio::join!(etcd.take(step), ours.take(step));
         if let Some(wrong) = judge(step, &theirs, &our) {

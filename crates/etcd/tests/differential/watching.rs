@@ -207,6 +207,26 @@ pub fn of_transactions() -> Vec<Step> {
     ]
 }
 
+/// What was before is what was before the revision, not before that part of it.
+pub fn of_keys_changed_twice_at_once() -> Vec<Step> {
+    let nested = |part| parts![txn(vec![], part, parts![])].remove(0);
+    let twice = vec![nested(parts![delete("a")]), nested(parts![put("a", "3")])];
+    let again = vec![nested(parts![put("a", "4")]), nested(parts![delete("a")])];
+    talk![
+        create(1, WatchCreateRequest { prev_kv: true, ..key("a") }),
+        Step::Watched(1, 1),
+        put("a", "1"),
+        put("a", "2"),
+        Step::Watched(1, 2),
+        txn(vec![], twice, parts![]),
+        txn(vec![], again, parts![]),
+        txn(vec![], parts![put("a", "5"), delete_range("a", ALL)], parts![]),
+        txn(vec![], parts![delete_range("a", ALL), put("a", "6")], parts![]),
+        put("a", "7"),
+        Step::Watched(1, 3),
+    ]
+}
+
 pub fn bad_watches() -> Vec<Step> {
     talk![
         create(1, key("")),
