@@ -10,6 +10,7 @@ use crate::Gvk;
 mod address;
 mod cluster;
 mod config;
+mod definition;
 mod endpoint_slice;
 mod error;
 mod event;
@@ -18,6 +19,7 @@ mod ingress;
 mod metadata;
 mod pod;
 mod priority_class;
+mod rbac;
 mod selector;
 mod service;
 mod workload;
@@ -59,6 +61,7 @@ fn always(gvk: &Gvk, object: &Field<'_>) {
         ("", "PodTemplate") => pod::template(&object.at("template")),
         ("", "Secret") => config::secret(object),
         ("", "Service") => service::check(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition::check(object),
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
         ("autoscaling", "Scale") => workload::scale(object),
@@ -67,6 +70,7 @@ fn always(gvk: &Gvk, object: &Field<'_>) {
         ("events.k8s.io", "Event") => event::check(object, true),
         ("networking.k8s.io", "Ingress") => ingress::check(object),
         ("networking.k8s.io", "IngressClass") => ingress::class(object),
+        ("rbac.authorization.k8s.io", _) => rbac::check(&gvk.kind, object),
         ("scheduling.k8s.io", "PriorityClass") => priority_class::check(object),
         _ => {}
     }
@@ -81,8 +85,10 @@ fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
         ("", "Secret") => config::update_secret(object, old),
         ("", "Service") => service::update(object, old),
         ("apps", "Deployment" | "ReplicaSet") => workload::update(object, old),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition::update(object, old),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice::update(object, old),
         ("networking.k8s.io", "IngressClass") => ingress::update_class(object, old),
+        ("rbac.authorization.k8s.io", _) => rbac::update(object, old),
         ("scheduling.k8s.io", "PriorityClass") => priority_class::update(object, old),
         _ => {}
     }

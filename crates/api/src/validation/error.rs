@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Duplicate,
     /// A value is malformed.
     Invalid,
+    /// A value is of another type than its schema wants.
+    TypeInvalid,
     /// A value is none of those known.
     NotSupported,
     /// A valid value that may not be used here or now.
@@ -49,7 +51,7 @@ impl ErrorKind {
             Self::NotFound => "Not found",
             Self::Required => "Required value",
             Self::Duplicate => "Duplicate value",
-            Self::Invalid => "Invalid value",
+            Self::Invalid | Self::TypeInvalid => "Invalid value",
             Self::NotSupported => "Unsupported value",
             Self::Forbidden => "Forbidden",
             Self::TooLong => "Too long",
@@ -65,6 +67,7 @@ impl ErrorKind {
             Self::Required => "FieldValueRequired",
             Self::Duplicate => "FieldValueDuplicate",
             Self::Invalid => "FieldValueInvalid",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotSupported => "FieldValueNotSupported",
             Self::Forbidden => "FieldValueForbidden",
             Self::TooLong => "FieldValueTooLong",

@@ -1,0 +1,277 @@
+//! CustomResourceDefinitions.
+
+mod extensions;
+mod parts;
+mod structural;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::field::Field;
+use crate::names;
+
+/// Kubernetes' own groups: who defines a kind there says that it was agreed on.
+const APPROVAL: &str = "api-approved.kubernetes.io";
+const SCOPES: [&str; 2] = ["Cluster", "Namespaced"];
+
+pub(super) fn check(root: &Field<'_>) {
+    let (name, spec) = (root.at("metadata").at("name"), root.at("spec"));
+    let wanted = format!("{}.{}", spec.at("names").at("plural").text(), spec.at("group").text());
+    if name.text() != wanted {
+        name.invalid_text("must be spec.names.plural+\".\"+spec.group");
+    }
+    approval(root);
+    group(&spec.at("group"));
+    spec.at("scope").one_of(&SCOPES);
+    versions(&spec);
+    if spec.at("preserveUnknownFields").flag() {
+        spec.at("preserveUnknownFields").invalid("must be false");
+    }
+    names_of(&spec.at("names"));
+    conversion(&spec.at("conversion"));
+}
+
+pub(super) fn update(root: &Field<'_>, old: &Value) {
+    let spec = root.at("spec");
+    let was = |path: &[&str]| path.iter().fold(&old["spec"], |value, name| &value[*name]);
+    spec.at("group").immutable(was(&["group"]));
+    spec.at("names").at("plural").immutable(was(&["names", "plural"]));
+    let conditions = old["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+    let established =
+        conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True");
+    if established {
+        spec.at("scope").immutable(was(&["scope"]));
+        spec.at("names").at("kind").immutable(was(&["names", "kind"]));
+    }
+    stored_versions(root);
+}
+
+/// What is stored can be read only for as long as its version is known.
+fn stored_versions(root: &Field<'_>) {
+    let known: Vec<&str> =
+        root.at("spec").at("versions").items().map(|v| v.at("name").text()).collect();
+    for stored in root.at("status").at("storedVersions").items() {
+        if !known.contains(&stored.text()) {
+            stored.invalid_text(
+                "missing from spec.versions; v1 was previously a storage version, and must remain in \
+                 spec.versions until a storage migration ensures no data remains persisted in v1 and \
+                 removes v1 from status.storedVersions"
+                    .replace("v1", stored.text()),
+            );
+        }
+    }
+}
+
+fn approval(root: &Field<'_>) {
+    let group = root.at("spec").at("group").text();
+    let protected = ["k8s.io", "kubernetes.io"];
+    if !protected.iter().any(|p| group == *p || group.ends_with(&format!(".{p}"))) {
+        return;
+    }
+    let see = "see https://github.com/kubernetes/enhancements/pull/1111";
+    let annotation = root.at("metadata").at("annotations").key(APPROVAL);
+    match annotation.text() {
+        "" => annotation.required(format!(
+            "protected groups must have approval annotation {APPROVAL:?}, {see}"
+        )),
+        text if text.starts_with("unapproved") || text.contains("://") => {}
+        _ => annotation.invalid_text(format!(
+            "protected groups must have approval annotation {APPROVAL:?} with either a URL or a \
+             reason starting with \"unapproved\", {see}"
+        )),
+    }
+}
+
+fn group(group: &Field<'_>) {
+    let problems = names::dns_subdomain(group.text());
+    if group.is_empty() {
+        group.required("");
+    } else if !problems.is_empty() {
+        group.invalid_text(problems.join(","));
+    } else if !group.text().contains('.') {
+        group.invalid_text("should be a domain with at least one dot");
+    }
+}
+
+fn versions(spec: &Field<'_>) {
+    let versions = spec.at("versions");
+    let mut seen = BTreeSet::new();
+    let mut unique = true;
+    for version in versions.items() {
+        unique &= seen.insert(version.at("name").text());
+        let problems = names::dns1035_label(version.at("name").text());
+        if !problems.is_empty() {
+            version.at("name").invalid_text(problems.join(","));
+        }
+        if !version.at("schema").at("openAPIV3Schema").is_some() {
+            version.at("schema").at("openAPIV3Schema").required("schemas are required");
+        }
+    }
+    if !unique {
+        versions.invalid("must contain unique version names");
+    }
+    if versions.items().filter(|version| version.at("storage").flag()).count() != 1 {
+        versions.invalid("must have exactly one version marked as storage version");
+    }
+    for version in versions.items() {
+        for field in version.at("selectableFields").items() {
+            parts::selectable(&field, &version.at("schema").at("openAPIV3Schema"));
+        }
+    }
+    parts(spec, "schema", "validation", |schema| {
+        structural::schema(&schema.at("openAPIV3Schema"));
+    });
+    parts(spec, "subresources", "subresources", parts::subresources);
+    parts(spec, "additionalPrinterColumns", "additionalPrinterColumns", |columns| {
+        columns.items().for_each(|column| parts::column(&column));
+    });
+}
+
+/// A part that every version has. Where it is the same in all, upstream speaks of it once, under
+/// the name that it had before versions had their own.
+fn parts(spec: &Field<'_>, name: &str, shared: &str, check: impl Fn(&Field<'_>)) {
+    let all: Vec<Field<'_>> = spec.at("versions").items().map(|v| v.at(name)).collect();
+    let Some(first) = all.first() else { return };
+    if all.iter().all(|part| part.value == first.value) {
+        return check(&spec.at(shared).showing(first.value));
+    }
+    all.iter().for_each(check);
+}
+
+fn names_of(names: &Field<'_>) {
+    for field in ["plural", "singular", "kind", "listKind"] {
+        let name = names.at(field);
+        let problems = names::dns1035_label(&name.text().to_lowercase());
+        match (field, name.text()) {
+            (_, "") => name.required(""),
+            ("kind" | "listKind", _) if !problems.is_empty() => name.invalid_text(format!(
+                "may have mixed case, but should otherwise match: {}",
+                problems.join(",")
+            )),
+            ("plural" | "singular", text) => {
+                let problems = names::dns1035_label(text);
+                if !problems.is_empty() {
+                    name.invalid_text(problems.join(","));
+                }
+            }
+            _ => {}
+        }
+    }
+    for name in names.at("shortNames").items().chain(names.at("categories").items()) {
+        let problems = names::dns1035_label(name.text());
+        if !problems.is_empty() {
+            name.invalid_text(problems.join(","));
+        }
+    }
+    if !names.at("kind").is_empty() && names.at("kind").text() == names.at("listKind").text() {
+        names.at("listKind").invalid_text("kind and listKind may not be the same");
+    }
+}
+
+fn conversion(conversion: &Field<'_>) {
+    let strategy = conversion.at("strategy");
+    match strategy.text() {
+        "None" if conversion.at("webhook").is_some() => {
+            conversion
+                .at("webhook")
+                .forbidden("should not be set when strategy is not set to Webhook");
+        }
+        "Webhook" => strategy.forbidden("conversion by webhook is not supported by this server"),
+        _ => strategy.one_of(&["None", "Webhook"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::create;
+    use crate::Gvk;
+
+    fn definition(schema: serde_json::Value) -> serde_json::Value {
+        json!({
+            "metadata": {"name": "tabs.example.com"},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced",
+                "names": {"plural": "tabs", "singular": "tab", "kind": "Tab", "listKind": "TabList"},
+                "conversion": {"strategy": "None"},
+                "versions": [{"name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": schema}}],
+            },
+        })
+    }
+
+    #[track_caller]
+    fn check_object(object: serde_json::Value, expected: &[&str]) {
+        let gvk = Gvk::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+        let errors = create(&gvk, &object);
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, expected);
+    }
+
+    #[track_caller]
+    fn check(schema: serde_json::Value, expected: &[&str]) {
+        check_object(definition(schema), expected);
+    }
+
+    #[test]
+    fn a_plain_definition_is_taken() {
+        check(json!({"type": "object", "properties": {"spec": {"type": "object"}}}), &[]);
+        check(json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}), &[]);
+    }
+
+    #[test]
+    fn names_and_groups_are_held_to_their_forms() {
+        let mut wrong = definition(json!({"type": "object"}));
+        wrong["metadata"]["name"] = "x.example.com".into();
+        wrong["spec"]["scope"] = "Elsewhere".into();
+        wrong["spec"]["names"]["listKind"] = "Tab".into();
+        check_object(
+            wrong,
+            &[
+                "metadata.name: Invalid value: \"x.example.com\": must be spec.names.plural+\".\"+spec.group",
+                "spec.scope: Unsupported value: \"Elsewhere\": supported values: \"Cluster\", \"Namespaced\"",
+                "spec.names.listKind: Invalid value: \"Tab\": kind and listKind may not be the same",
+            ],
+        );
+    }
+
+    #[test]
+    fn schemas_are_structural() {
+        check(
+            json!({"properties": {"spec": {}}}),
+            &[
+                "spec.validation.openAPIV3Schema.type: Required value: must not be empty at the root",
+                "spec.validation.openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields",
+            ],
+        );
+        check(
+            json!({"type": "object", "properties": {"a": {"type": "array"}}}),
+            &[
+                "spec.validation.openAPIV3Schema.properties[a].items: Required value: must be specified",
+            ],
+        );
+        check(
+            json!({"type": "object", "properties": {"a": {"type": "string", "anyOf": [{"type": "string"}]}}}),
+            &[
+                "spec.validation.openAPIV3Schema.properties[a].anyOf[0].type: Forbidden: must be empty to be structural",
+            ],
+        );
+        check(
+            json!({"type": "object", "properties": {"a": {"x-kubernetes-int-or-string": true,
+                "anyOf": [{"type": "integer"}, {"type": "string"}]}}}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn defaults_must_be_what_the_schema_allows() {
+        check(
+            json!({"type": "object", "properties": {"a": {"type": "string", "default": 1}}}),
+            &[
+                r#"spec.validation.openAPIV3Schema.properties[a].default: Invalid value: 1: default in body must be of type string: "integer""#,
+            ],
+        );
+    }
+}
