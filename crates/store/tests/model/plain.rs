@@ -109,10 +109,10 @@ impl Model {
         if self.succeeds(txn) { &txn.success } else { &txn.failure }
     }
 
-    /// The operations that will be applied: those of a level before those below it.
+    /// The operations that will be applied, in the order in which they are written.
     fn taken<'t>(&self, txn: &'t Txn, taken: &mut Vec<&'t Op>) {
-        taken.extend(self.branch(txn));
         for op in self.branch(txn) {
+            taken.push(op);
             if let Op::Txn(nested) = op {
                 self.taken(nested, taken);
             }
