@@ -206,19 +206,30 @@ impl Auth {
     }
 
     async fn keep(&self, accounts: Accounts) -> Result<(), AuthError> {
-        if accounts == self.view().accounts {
+        let before = self.view();
+        if accounts == before.accounts {
             return Ok(());
         }
         let record = accounts.encode()?;
         record::write(&self.shared.store, record).await.map_err(AuthError::Write)?;
-        let enabled = accounts.enabled;
-        let mut view = self.shared.view.write().unwrap_or_else(PoisonError::into_inner);
-        *view = Arc::new(View::new(accounts));
-        self.shared.enabled.store(enabled, Ordering::Release);
-        if !enabled {
-            self.shared.tokens.clear();
-        }
+        let after = Arc::new(View::new(accounts));
+        *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = after.clone();
+        self.shared.enabled.store(after.accounts.enabled, Ordering::Release);
+        self.take_back_tokens(&before.accounts, &after.accounts);
         Ok(())
+    }
+
+    /// Takes back the tokens of users that are gone or have another password, or all of them when
+    /// nobody is asked for one any more.
+    fn take_back_tokens(&self, before: &Accounts, after: &Accounts) {
+        if !after.enabled {
+            return self.shared.tokens.clear();
+        }
+        for (name, user) in &before.users {
+            if after.users.get(name).is_none_or(|now| now.password != user.password) {
+                self.shared.tokens.revoke(name);
+            }
+        }
     }
 
     /// A token for a user who knows the password.

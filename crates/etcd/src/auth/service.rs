@@ -30,7 +30,7 @@ impl AuthService {
         Ok(request.into_inner())
     }
 
-    /// Makes a change, after which the tokens of a user may be worth nothing any more.
+    /// Makes a change; the answer is the header to reply with.
     async fn change(
         &self,
         edit: impl FnOnce(&mut Accounts) -> Result<Change, AuthError> + Send + 'static,
@@ -41,10 +41,6 @@ impl AuthService {
 
     async fn hash(&self, password: String) -> Result<Bytes, AuthError> {
         self.member.auth.shared.passwords.hash(password).await
-    }
-
-    fn take_back_tokens(&self, user: &str) {
-        self.member.auth.shared.tokens.revoke(user);
     }
 }
 
@@ -137,9 +133,7 @@ impl pb::auth_server::Auth for AuthService {
         request: Request<pb::AuthUserDeleteRequest>,
     ) -> Answer<pb::AuthUserDeleteResponse> {
         let name = self.admin(request)?.name;
-        let user = name.clone();
-        let header = self.change(move |a| a.user_delete(&user)).await?;
-        self.take_back_tokens(&name);
+        let header = self.change(move |a| a.user_delete(&name)).await?;
         Ok(Response::new(pb::AuthUserDeleteResponse { header }))
     }
 
@@ -149,9 +143,7 @@ impl pb::auth_server::Auth for AuthService {
     ) -> Answer<pb::AuthUserChangePasswordResponse> {
         let pb::AuthUserChangePasswordRequest { name, password, .. } = self.admin(request)?;
         let hash = self.hash(password).await?;
-        let user = name.clone();
-        let header = self.change(move |a| a.user_change_password(&user, hash)).await?;
-        self.take_back_tokens(&name);
+        let header = self.change(move |a| a.user_change_password(&name, hash)).await?;
         Ok(Response::new(pb::AuthUserChangePasswordResponse { header }))
     }
 

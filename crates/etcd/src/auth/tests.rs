@@ -150,6 +150,22 @@ async fn turning_it_off_takes_back_all_tokens() {
 }
 
 #[tokio::test]
+async fn a_change_that_nobody_waits_for_takes_back_tokens_all_the_same() {
+    let auth = guarded().await;
+    let token = auth.authenticate("alice", "secret".to_owned()).await.unwrap();
+    let change = auth.change(|a| a.user_change_password("alice", "another hash".into()));
+    // Polled once, as when the client goes away right after it has asked.
+    assert!(futures::poll!(Box::pin(change)).is_pending());
+    let taken_back = async {
+        while auth.caller(&with_token(&token)).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(10);
+    tokio::time::timeout(patience, taken_back).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_refused_change_leaves_everything_as_it_was() {
     let auth = guarded().await;
     let before = auth.view().accounts.clone();
