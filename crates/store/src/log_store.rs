@@ -54,6 +54,10 @@ pub(crate) trait LogStore: Send + Sync {
 
 /// A file that is only ever appended to, or cut.
 pub(crate) trait LogFile: Send {
+    /// Says that many small appends will come, each of them synced. Room for them may be laid out
+    /// ahead: until the file is dropped, or for good after a crash, zeros may follow its end.
+    fn will_grow(&mut self) {}
+
     /// On an error, any part of `bytes` may have been written.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 

@@ -6,6 +6,8 @@
 //! is damage. The header has its own checksum so that a damaged length is not mistaken for a tail
 //! that was cut off.
 
+use std::ops::Range;
+
 pub(crate) const HEADER_BYTES: usize = 12;
 
 /// A frame longer than this was not written by us.
@@ -22,7 +24,7 @@ pub(crate) enum Found<'a> {
         /// Where the next frame begins.
         next: usize,
     },
-    /// The end of the file.
+    /// The end of what was written: the file's, or zeros up to there, which were laid out ahead.
     End,
     /// What a crash leaves of a frame that was being written: nobody was told of it.
     Torn,
@@ -60,35 +62,36 @@ pub(crate) fn parse_header(header: &[u8; HEADER_BYTES]) -> Option<(usize, u32)> 
 /// Looks at `offset`, which must be where a frame begins.
 pub(crate) fn at(file: &[u8], offset: usize) -> Found<'_> {
     let rest = &file[offset..];
-    if rest.is_empty() {
+    if rest.iter().all(|byte| *byte == 0) {
         return Found::End;
     }
+    let payload_at = offset + HEADER_BYTES;
     let Some(header) = rest.first_chunk() else { return Found::Torn };
     let Some((len, crc)) = parse_header(header) else {
-        return torn_or(file, offset, "the header of a frame has a wrong checksum");
+        return torn_or(file, offset..payload_at, "the header of a frame has a wrong checksum");
     };
-    let end = offset + HEADER_BYTES + len;
-    let Some(payload) = file.get(offset + HEADER_BYTES..end) else { return Found::Torn };
+    let end = payload_at + len;
+    let Some(payload) = file.get(payload_at..end) else { return Found::Torn };
     if crc32fast::hash(payload) != crc {
-        return torn_or(file, offset, "a frame has a wrong checksum");
+        return torn_or(file, offset..end, "a frame has a wrong checksum");
     }
     Found::Frame { payload, next: end }
 }
 
 /// A file can be longer than what reached the disk: sectors never written read as zeros. Only the
 /// last frame can have such a hole.
-fn torn_or<'a>(file: &[u8], offset: usize, damage: &'static str) -> Found<'a> {
-    if has_hole(file, offset) && !any_frame_after(file, offset + 1) {
+fn torn_or<'a>(file: &[u8], frame: Range<usize>, damage: &'static str) -> Found<'a> {
+    if has_hole(file, frame.clone()) && !any_frame_after(file, frame.start + 1) {
         Found::Torn
     } else {
         Found::Damaged(damage)
     }
 }
 
-fn has_hole(file: &[u8], offset: usize) -> bool {
-    let mut start = offset;
-    while start < file.len() {
-        let end = ((start / SECTOR_BYTES + 1) * SECTOR_BYTES).min(file.len());
+fn has_hole(file: &[u8], frame: Range<usize>) -> bool {
+    let mut start = frame.start;
+    while start < frame.end {
+        let end = ((start / SECTOR_BYTES + 1) * SECTOR_BYTES).min(frame.end);
         if file[start..end].iter().all(|byte| *byte == 0) {
             return true;
         }
@@ -163,9 +166,21 @@ mod tests {
         let mut file = frames(&[&[7; 100], &[8; 1500]]);
         file[512..1024].fill(0);
         check(&file, 1, &Found::Torn);
-        let mut file = frames(&[&[7; 100]]);
-        file.extend_from_slice(&[0; 4096]);
+        // The header alone was not written.
+        let mut file = frames(&[&[7; 488], &[8; 1500]]);
+        file[500..512].fill(0);
         check(&file, 1, &Found::Torn);
+    }
+
+    #[test]
+    fn room_laid_out_ahead_is_the_end_and_no_excuse_for_damage() {
+        let mut file = frames(&[&[7; 100], &[8; 1500]]);
+        file.extend_from_slice(&[0; 4096]);
+        check(&file, 2, &Found::End);
+        file[700] ^= 1;
+        check(&file, 1, &Found::Damaged("a frame has a wrong checksum"));
+        file[113] ^= 1;
+        check(&file, 1, &Found::Damaged("the header of a frame has a wrong checksum"));
     }
 
     #[test]

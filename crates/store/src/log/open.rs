@@ -208,7 +208,9 @@ impl<'a> Opening<'a> {
             return Err(damaged(path, end, LOST));
         }
         if is_torn {
-            self.truncate(&name, end, file.len())?;
+            // Zeros at the end are no write, but room that was laid out.
+            let written = file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            self.truncate(&name, end, written)?;
         }
         Ok(Replayed::Whole)
     }
@@ -334,13 +336,23 @@ impl<'a> Opening<'a> {
     fn active_file(&mut self) -> Result<Box<dyn LogFile>, OpenError> {
         if let Some(last) = self.segments.last() {
             let name = segment::name(last.first);
-            return self.store.open(&name).map_err(|source| self.io("open", &name, source));
+            return self
+                .open_at(&name, last.bytes)
+                .map_err(|source| self.io("open", &name, source));
         }
         let first = self.space.head().next();
         let created = segment::create(self.store.as_ref(), first, &super::checkpoint(&self.space));
         let (segment, file) =
             created.map_err(|source| self.io("create", &segment::name(first), source))?;
         self.segments.push(segment);
+        Ok(file)
+    }
+
+    /// What was laid out ahead when the store ended goes: it may not be room any more.
+    fn open_at(&self, name: &str, end: u64) -> io::Result<Box<dyn LogFile>> {
+        let mut file = self.store.open(name)?;
+        file.truncate(end)?;
+        file.will_grow();
         Ok(file)
     }
 
@@ -370,7 +382,7 @@ impl<'a> Opening<'a> {
     /// Cuts off the tail of a write that nobody was told of.
     fn truncate(&self, name: &str, offset: usize, len: usize) -> Result<(), OpenError> {
         let path = self.store.path(name);
-        tracing::warn!(path = %path.display(), offset, cut = len - offset, "cut off a torn write");
+        tracing::warn!(path = %path.display(), offset, cut = len.saturating_sub(offset), "cut off a torn write");
         let cut = self.store.open(name).and_then(|mut file| {
             file.truncate(offset as u64)?;
             file.sync()

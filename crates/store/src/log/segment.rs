@@ -156,7 +156,9 @@ pub(super) fn create_again(
     })?;
     store.rename(&unfinished, &name)?;
     store.sync_names()?;
-    Ok((segment, store.open(&name)?))
+    let mut file = store.open(&name)?;
+    file.will_grow();
+    Ok((segment, file))
 }
 
 fn write(
@@ -169,6 +171,7 @@ fn write(
     let content = [&header(MAGIC, first), checkpoint].concat();
     file.append(&content)?;
     file.sync()?;
+    file.will_grow();
     let bytes = content.len() as u64;
     Ok((Segment { bytes, bytes_at_first: bytes, ..Segment::empty(first) }, file))
 }

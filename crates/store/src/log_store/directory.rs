@@ -15,6 +15,9 @@ const LOCK: &str = "lock";
 /// What the blocks of a file are counted in, whatever the file system has.
 const BLOCK_BYTES: u64 = 512;
 
+/// Blocks are laid out for so many bytes at once.
+const LAY_OUT_BYTES: u64 = 1 << 20;
+
 /// A directory, locked against other processes (and other stores of this one) while this lives.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -100,7 +103,8 @@ impl LogStore for Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(OpenOptions::new().append(true).open(self.path.join(name))?))
+        let file = OpenOptions::new().write(true).open(self.path.join(name))?;
+        Ok(Box::new(Appended::at_end_of(file)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -155,17 +159,66 @@ fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-impl LogFile for File {
+/// A file and where its end is. A sync of an append that makes the file longer also waits for the
+/// file system's journal, which takes several times as long as the data alone; so the blocks of a
+/// file that will grow are laid out ahead, a step at a time.
+struct Appended {
+    file: File,
+    len: u64,
+    /// Up to here there are blocks; not below `len`.
+    laid_out: u64,
+    will_grow: bool,
+}
+
+impl Appended {
+    fn at_end_of(file: File) -> io::Result<Appended> {
+        let len = file.metadata()?.len();
+        Ok(Appended { file, len, laid_out: len, will_grow: false })
+    }
+
+    fn lay_out(&mut self, end: u64) {
+        let to = end.next_multiple_of(LAY_OUT_BYTES);
+        // Where there is no room for the whole step there may be room for what is appended.
+        self.laid_out = match fallocate(&self.file, FallocateFlags::empty(), 0, to) {
+            Ok(()) => to,
+            Err(_) => end,
+        };
+    }
+}
+
+impl LogFile for Appended {
+    fn will_grow(&mut self) {
+        self.will_grow = true;
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
+        let end = self.len + bytes.len() as u64;
+        if self.will_grow && end > self.laid_out {
+            self.lay_out(end);
+        }
+        self.file.write_all_at(bytes, self.len)?;
+        self.len = end;
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)
+        self.file.set_len(len)?;
+        (self.len, self.laid_out) = (len, len);
+        Ok(())
+    }
+}
+
+impl Drop for Appended {
+    fn drop(&mut self) {
+        if self.laid_out > self.len
+            && let Err(error) = self.file.set_len(self.len)
+        {
+            tracing::debug!(%error, "could not give back the room behind the end of a file");
+        }
     }
 }
 
@@ -199,6 +252,27 @@ mod tests {
             let found = fs::read_to_string(dir.path().join("note")).expect("it is there");
             assert_eq!(found, content);
         }
+    }
+
+    #[test]
+    fn a_file_that_grows_is_laid_out_ahead_and_cut_to_its_end_when_it_is_dropped() {
+        let (dir, directory) = directory();
+        let path = dir.path().join("log");
+        let len = || fs::metadata(&path).expect("it is there").len();
+        let mut file = directory.create("log").expect("it is made");
+        file.append(b"head").expect("it is written");
+        assert_eq!(len(), 4, "nothing said that it would grow");
+        file.will_grow();
+        file.append(b"one").expect("it is written");
+        assert_eq!(len(), LAY_OUT_BYTES);
+        file.truncate(4).expect("it is cut");
+        file.append(b"two").expect("it is written");
+        drop(file);
+        assert_eq!(fs::read(&path).expect("it reads"), b"headtwo");
+        let mut again = directory.open("log").expect("it opens");
+        again.append(b"!").expect("it is written");
+        drop(again);
+        assert_eq!(fs::read(&path).expect("it reads"), b"headtwo!");
     }
 
     #[test]
