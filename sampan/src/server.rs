@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use apiserver::authz::StaticAuthorizer;
+use apiserver::authz::ClusterAuthorizer;
 use apiserver::pki::{Pki, ServingNames};
 use apiserver::{ApiServer, Config};
 use axum::Router;
@@ -164,7 +164,7 @@ async fn start(
         service_range: ranges.services(),
         node_address: ranges.node_address(),
         secure_port: listeners::NODE_API_PORT,
-        authorizer: Arc::new(StaticAuthorizer),
+        authorizer: Arc::new(ClusterAuthorizer::new(engines.store.clone())),
     });
     let measured = engines.store.clone();
     api.set_metrics(Arc::new(move || etcd::metrics_text(&measured.stats(), NO_QUOTA)));

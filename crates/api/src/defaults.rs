@@ -32,6 +32,7 @@ pub fn apply(gvk: &Gvk, object: &mut Value) {
         ("autoscaling", "Scale") => fill(object, "spec", json!({})),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice(object),
         ("networking.k8s.io", "IngressClass") => in_object(object, "spec", ingress_class),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") => role_binding(object),
         ("scheduling.k8s.io", "PriorityClass") => {
             set(object, "preemptionPolicy", "PreemptLowerPriority");
         }
@@ -80,6 +81,17 @@ fn endpoint_slice(object: &mut Value) {
 /// A reference to parameters is to a cluster's object unless it says otherwise.
 fn ingress_class(spec: &mut Value) {
     in_object(spec, "parameters", |parameters| set(parameters, "scope", "Cluster"));
+}
+
+/// Users and groups are names of the group that roles are in; ServiceAccounts are core objects.
+fn role_binding(object: &mut Value) {
+    const GROUP: &str = "rbac.authorization.k8s.io";
+    in_object(object, "roleRef", |role| set(role, "apiGroup", GROUP));
+    each(object, "subjects", |subject| {
+        if matches!(subject["kind"].as_str(), Some("User" | "Group")) {
+            set(subject, "apiGroup", GROUP);
+        }
+    });
 }
 
 fn token_request(object: &mut Value) {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sampan_apiserver::authz::StaticAuthorizer;
+use sampan_apiserver::authz::ClusterAuthorizer;
 use sampan_apiserver::pki::{Pki, ServingNames};
 use sampan_apiserver::{ApiServer, Config};
 use tokio::net::TcpListener;
@@ -18,13 +18,14 @@ async fn main() -> Result<(), Failure> {
     let port: u16 = arguments.next().as_deref().unwrap_or("6444").parse()?;
     let directory = PathBuf::from(arguments.next().unwrap_or_else(|| "/tmp/sampan-api".to_owned()));
     let pki = Arc::new(Pki::open(directory.join("pki"))?);
+    let store = store::Store::in_memory();
     let server = ApiServer::new(Config {
-        store: store::Store::in_memory(),
+        store: store.clone(),
         pki: pki.clone(),
         service_range: "10.43.0.0/16".parse()?,
         node_address: Ipv4Addr::new(10, 42, 0, 1),
         secure_port: port,
-        authorizer: Arc::new(StaticAuthorizer),
+        authorizer: Arc::new(ClusterAuthorizer::new(store.clone())),
     });
     server.bootstrap().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use x509_parser::certificate::X509Certificate;
 
 use crate::error::ApiError;
-use crate::pki::token::{Claims, Named};
+use crate::pki::token::{Claims, ISSUER, Named, TokenError};
 use crate::server::Shared;
 use crate::user::{AUTHENTICATED, UserInfo};
 
@@ -37,15 +37,36 @@ pub(crate) fn user_of_token(
 ) -> Result<Option<UserInfo>, ApiError> {
     let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
     let token = header.to_str().ok().and_then(bearer).ok_or_else(ApiError::unauthorized)?;
-    let now = jiff::Timestamp::now().as_second();
-    let claims = shared.pki.tokens().verify(token, now).map_err(|error| {
-        tracing::debug!(%error, "bearer token refused");
-        ApiError::unauthorized()
-    })?;
-    if !still_bound(shared, &claims) {
-        return Err(ApiError::unauthorized());
+    match authenticate(shared, token, &[ISSUER.to_owned()]) {
+        Ok(known) => Ok(Some(known.user)),
+        Err(error) => {
+            tracing::debug!(%error, "bearer token refused");
+            Err(ApiError::unauthorized())
+        }
     }
-    Ok(Some(user_of_claims(claims)))
+}
+
+/// Whose a token is.
+pub(crate) struct Authenticated {
+    pub(crate) user: UserInfo,
+    /// Whom it is for, of those who were asked about.
+    pub(crate) audiences: Vec<String>,
+}
+
+/// The owner of a token that is for one of these audiences.
+pub(crate) fn authenticate(
+    shared: &Shared,
+    token: &str,
+    audiences: &[String],
+) -> Result<Authenticated, TokenError> {
+    let now = jiff::Timestamp::now().as_second();
+    let claims = shared.pki.tokens().verify_for(token, audiences, now)?;
+    if !still_bound(shared, &claims) {
+        return Err(TokenError::Invalidated);
+    }
+    let common = |audience: &&String| audiences.contains(audience);
+    let audiences = claims.aud.iter().filter(common).cloned().collect();
+    Ok(Authenticated { user: user_of_claims(claims), audiences })
 }
 
 fn bearer(header: &str) -> Option<&str> {
@@ -60,9 +81,12 @@ fn still_bound(shared: &Shared, claims: &Claims) -> bool {
         shared.registry.uid_of(resource, &bound.namespace, &object.name).as_deref()
             == Some(object.uid.as_str())
     };
+    // A pod's token also names its node, which may go before the pod does.
+    let node = bound.node.as_ref().filter(|_| bound.pod.is_none());
     exists("serviceaccounts", &bound.serviceaccount)
         && bound.pod.as_ref().is_none_or(|pod| exists("pods", pod))
         && bound.secret.as_ref().is_none_or(|secret| exists("secrets", secret))
+        && node.is_none_or(|node| exists("nodes", node))
 }
 
 fn user_of_claims(claims: Claims) -> UserInfo {
@@ -72,9 +96,11 @@ fn user_of_claims(claims: Claims) -> UserInfo {
         "authentication.kubernetes.io/credential-id".to_owned(),
         vec![format!("JTI={}", claims.jti)],
     );
-    if let Some(pod) = claims.kubernetes.pod {
-        extra.insert("authentication.kubernetes.io/pod-name".to_owned(), vec![pod.name]);
-        extra.insert("authentication.kubernetes.io/pod-uid".to_owned(), vec![pod.uid]);
+    for (kind, object) in [("node", claims.kubernetes.node), ("pod", claims.kubernetes.pod)] {
+        let Some(object) = object else { continue };
+        let key = |field| format!("authentication.kubernetes.io/{kind}-{field}");
+        extra.insert(key("name"), vec![object.name]);
+        extra.insert(key("uid"), vec![object.uid]);
     }
     UserInfo {
         name: claims.sub,

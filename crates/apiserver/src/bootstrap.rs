@@ -1,5 +1,7 @@
-//! What every cluster has from its first moment: the namespaces, its own priorities, and the
+//! What every cluster has from its first moment: the namespaces, its roles and priorities, and the
 //! `kubernetes` Service with its endpoint. Done through the API's own request path, at every start.
+
+mod access;
 
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
         });
         ensure(shared, "/api/v1/namespaces", object).await?;
     }
+    access::reconcile(shared).await?;
     for (name, value, about) in CLASSES {
         let object = json!({
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",

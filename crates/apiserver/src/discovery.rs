@@ -3,6 +3,7 @@
 mod aggregated;
 mod groups;
 mod health;
+mod issuer;
 mod openapi;
 mod paths;
 
@@ -48,6 +49,8 @@ pub(crate) fn answer(
         ["api", version] => found(groups::resources(kinds, "", version)),
         ["apis", group] => found(groups::group(kinds, group)),
         ["apis", group, version] => found(groups::resources(kinds, group, version)),
+        [".well-known", "openid-configuration"] => Ok(issuer::configuration(shared)),
+        ["openid", "v1", "jwks"] => Ok(issuer::key_set(shared)),
         ["openapi", "v2"] => openapi::v2(headers),
         ["openapi", "v3"] => openapi::index(kinds, headers),
         ["openapi", "v3", rest @ ..] => {

@@ -19,7 +19,7 @@ pub(crate) use self::addresses::NODE_PORT_RANGE;
 pub(crate) use self::write::Written;
 
 /// Where every object's key begins.
-const PREFIX: &str = "/registry/";
+pub(crate) const PREFIX: &str = "/registry/";
 
 /// Objects in the store.
 pub(crate) struct Registry {

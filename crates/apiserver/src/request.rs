@@ -1,7 +1,9 @@
 //! The one way in: path, user, authorization, dispatch.
 
+mod authorize;
 mod call;
 mod path;
+mod review;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,10 +16,12 @@ use futures::FutureExt as _;
 use http::header::WARNING;
 use http::{HeaderValue, Method, Request};
 
+pub(crate) use self::authorize::denial;
 pub(crate) use self::call::Call;
 use self::path::Target;
+pub(crate) use self::path::unescape;
+pub(crate) use self::review::Review;
 use crate::authn::impersonation;
-use crate::authz::{Attributes, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
 use crate::server::Shared;
@@ -57,19 +61,20 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
     match path::parse(&kinds, request.uri().path())? {
         Target::Path => {
             let verb = request.method().as_str().to_lowercase();
-            authorize_path(&shared, &user, &verb, request.uri().path())?;
+            authorize::path(&shared, &user, &verb, request.uri().path())?;
             discovery::answer(&shared, &kinds, &request)
         }
-        Target::Review(review) => {
-            review_attributes(&shared, &user, review)?;
-            subresources::review::answer(&shared, &user, review, request).await
+        Target::Review(review, namespace) => {
+            authorize::review(&shared, &user, review, &namespace)?;
+            let asked = subresources::review::Asked { review, namespace, user };
+            subresources::review::answer(&shared, &asked, request).await
         }
         Target::Object(target) => {
             let query = Query::parse(request.uri())?;
             let format = negotiate::format(request.headers());
             let call = Call::new(shared, target, user, query, format, request.headers());
             let verb = verb_of(&call, request.method())?;
-            authorize(&call, verb)?;
+            authorize::object(&call, verb)?;
             let response = dispatch(&call, verb, request).await;
             let mut response = response?;
             add_warnings(&call, &mut response);
@@ -84,7 +89,8 @@ fn verb_of(call: &Call<'_>, method: &Method) -> ApiResult<&'static str> {
         && subresources::is_stream(subresource)
     {
         return match *method {
-            Method::GET | Method::POST => Ok("create"),
+            Method::GET => Ok("get"),
+            Method::POST => Ok("create"),
             _ => Err(ApiError::method_not_allowed()),
         };
     }
@@ -120,85 +126,6 @@ async fn dispatch(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiRes
         _ => Err(ApiError::method_not_allowed()),
     }
 }
-
-fn authorize(call: &Call<'_>, verb: &str) -> ApiResult<()> {
-    let attributes = Attributes {
-        user: &call.user,
-        verb,
-        group: &call.kind.group,
-        resource: &call.kind.plural,
-        subresource: call.subresource.map_or("", |subresource| subresource.name()),
-        namespace: call.namespace.as_deref().unwrap_or(""),
-        name: call.name.as_deref().unwrap_or(""),
-        path: "",
-    };
-    match call.shared.authorizer.authorize(&attributes) {
-        Decision::Allow => Ok(()),
-        Decision::Deny(reason) => {
-            Err(ApiError::forbidden(call.kind, attributes.name, &denial(&attributes, &reason)))
-        }
-    }
-}
-
-/// `User "u" cannot list resource "pods" in API group "" in the namespace "default"`.
-pub(crate) fn denial(attributes: &Attributes<'_>, reason: &str) -> String {
-    let mut resource = attributes.resource.to_owned();
-    if !attributes.subresource.is_empty() {
-        resource = format!("{resource}/{}", attributes.subresource);
-    }
-    let place = match attributes.namespace {
-        "" => "at the cluster scope".to_owned(),
-        namespace => format!("in the namespace {namespace:?}"),
-    };
-    let mut text = format!(
-        "User {:?} cannot {} resource {resource:?} in API group {:?} {place}",
-        attributes.user.name, attributes.verb, attributes.group
-    );
-    if !reason.is_empty() {
-        text = format!("{text}: {reason}");
-    }
-    text
-}
-
-fn authorize_path(shared: &Shared, user: &UserInfo, verb: &str, path: &str) -> ApiResult<()> {
-    let attributes = Attributes {
-        user,
-        verb,
-        group: "",
-        resource: "",
-        subresource: "",
-        namespace: "",
-        name: "",
-        path,
-    };
-    match shared.authorizer.authorize(&attributes) {
-        Decision::Allow => Ok(()),
-        Decision::Deny(_) => Err(ApiError::forbidden_path(&user.name, verb, path)),
-    }
-}
-
-fn review_attributes(shared: &Shared, user: &UserInfo, review: path::Review) -> ApiResult<()> {
-    let attributes = Attributes {
-        user,
-        verb: "create",
-        group: review.group(),
-        resource: review.plural(),
-        subresource: "",
-        namespace: "",
-        name: "",
-        path: "",
-    };
-    match shared.authorizer.authorize(&attributes) {
-        Decision::Allow => Ok(()),
-        Decision::Deny(reason) => Err(ApiError::forbidden_resource(
-            review.plural(),
-            review.group(),
-            &denial(&attributes, &reason),
-        )),
-    }
-}
-
-pub(crate) use self::path::{Review, unescape};
 
 fn add_warnings(call: &Call<'_>, response: &mut Response) {
     for warning in call.take_warnings().into_iter().take(WARNINGS_MAX) {

@@ -41,10 +41,10 @@ pub(crate) async fn answer(
         (Subresource::Eviction, "create") => eviction::create(call, request).await,
         (Subresource::Token, "create") => token::create(call, request).await,
         (Subresource::Log, "get") => proxy::log(call, request).await,
-        (Subresource::Exec | Subresource::Attach, "create") => {
+        (Subresource::Exec | Subresource::Attach, "get" | "create") => {
             proxy::container_stream(call, subresource, request).await
         }
-        (Subresource::PortForward, "create") => proxy::port_forward(call, request).await,
+        (Subresource::PortForward, "get" | "create") => proxy::port_forward(call, request).await,
         (Subresource::EphemeralContainers, _) => {
             Err(ApiError::bad_request("ephemeral containers are not supported by this server yet"))
         }

@@ -4,6 +4,7 @@ mod age;
 pub(crate) mod cluster;
 pub(crate) mod network;
 pub(crate) mod pod;
+pub(crate) mod rbac;
 pub(crate) mod workload;
 
 use std::borrow::Cow;

@@ -5,6 +5,7 @@
 //! or after a crash is harmless. None of them knows the store, the node or each other:
 //! they meet through the API.
 
+mod cluster_roles;
 mod context;
 mod deployment;
 mod drive;

@@ -7,8 +7,8 @@ use kube::Client;
 
 use crate::context::Context;
 use crate::{
-    deployment, endpointslice, event_ttl, garbage, namespace, node_lifecycle, replicaset, root_ca,
-    scheduler, serviceaccount,
+    cluster_roles, deployment, endpointslice, event_ttl, garbage, namespace, node_lifecycle,
+    replicaset, root_ca, scheduler, serviceaccount,
 };
 
 /// What the controllers need to know beside the API.
@@ -39,6 +39,7 @@ pub fn run(clients: Clients, tasks: &Tasks, config: ControllersConfig) {
         )*};
     }
     start! {
+        "clusterrole-aggregation" => cluster_roles::run,
         "deployment" => deployment::run,
         "endpointslice" => endpointslice::run,
         "event-ttl" => event_ttl::run,

@@ -19,6 +19,7 @@ use k8s_openapi::api::flowcontrol::v1 as flowcontrol;
 use k8s_openapi::api::networking::v1 as networking;
 use k8s_openapi::api::node::v1 as node;
 use k8s_openapi::api::policy::v1 as policy;
+use k8s_openapi::api::rbac::v1 as rbac;
 use k8s_openapi::api::resource::v1 as resource;
 use k8s_openapi::api::scheduling::v1 as scheduling;
 use k8s_openapi::api::storage::v1 as storage;
@@ -139,6 +140,10 @@ pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::new::<resource::ResourceClaim>(),
     Builtin::new::<resource::ResourceClaimTemplate>(),
     Builtin::new::<resource::ResourceSlice>(),
+    Builtin::new::<rbac::ClusterRole>(),
+    Builtin::new::<rbac::ClusterRoleBinding>(),
+    Builtin::new::<rbac::Role>(),
+    Builtin::new::<rbac::RoleBinding>(),
     Builtin::new::<scheduling::PriorityClass>(),
     Builtin::new::<storage::CSIDriver>(),
     Builtin::new::<storage::CSINode>(),

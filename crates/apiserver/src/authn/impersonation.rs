@@ -86,7 +86,7 @@ impl Question<'_> {
             path: "",
         };
         match authorizer.authorize(&attributes) {
-            Decision::Allow => Ok(()),
+            Decision::Allow(_) => Ok(()),
             Decision::Deny(reason) => Err(ApiError::forbidden_part(
                 self.resource,
                 self.group,
@@ -140,7 +140,7 @@ fn complete(mut user: UserInfo) -> UserInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authz::StaticAuthorizer;
+    use crate::authz::ClusterAuthorizer;
     use crate::user::MASTERS;
 
     fn ask(group: &str, headers: &[(&'static str, &'static str)]) -> ApiResult<UserInfo> {
@@ -148,7 +148,8 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        effective(&StaticAuthorizer, UserInfo::new("me", [group]), &map)
+        let authorizer = ClusterAuthorizer::new(store::Store::in_memory());
+        effective(&authorizer, UserInfo::new("me", [group]), &map)
     }
 
     #[track_caller]

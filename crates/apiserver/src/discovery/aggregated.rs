@@ -117,8 +117,8 @@ fn review(review: Review) -> Value {
     json!({
         "resource": review.plural(),
         "responseKind": response_kind(review.group(), "v1", review.kind()),
-        "scope": "Cluster",
-        "singularResource": review.plural().trim_end_matches('s'),
+        "scope": if review.is_namespaced() { "Namespaced" } else { "Cluster" },
+        "singularResource": review.singular(),
         "verbs": ["create"],
     })
 }

@@ -69,8 +69,8 @@ pub(super) fn resources(kinds: &Served, group: &str, version: &str) -> Option<Va
     }
     for review in Review::ALL.into_iter().filter(|review| review.group() == group) {
         resources.push(json!({
-            "name": review.plural(), "singularName": review.plural().trim_end_matches('s'),
-            "namespaced": false, "kind": review.kind(), "verbs": ["create"],
+            "name": review.plural(), "singularName": review.singular(),
+            "namespaced": review.is_namespaced(), "kind": review.kind(), "verbs": ["create"],
         }));
     }
     let group_version =

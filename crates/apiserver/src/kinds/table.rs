@@ -6,6 +6,7 @@ mod core;
 mod discovery;
 mod events;
 mod networking;
+mod rbac;
 mod scheduling;
 
 use super::Entry;
@@ -13,11 +14,12 @@ use crate::strategy::Strategy;
 use crate::table::cluster;
 
 /// The groups in discovery order.
-static GROUPS: [&[Entry]; 7] = [
+static GROUPS: [&[Entry]; 8] = [
     core::CORE,
     apps::APPS,
     events::EVENTS,
     networking::NETWORKING,
+    rbac::RBAC,
     scheduling::SCHEDULING,
     coordination::COORDINATION,
     discovery::DISCOVERY,

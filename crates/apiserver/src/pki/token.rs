@@ -46,6 +46,9 @@ pub struct Claims {
 pub struct Bound {
     /// The namespace.
     pub namespace: String,
+    /// The node, where it is bound to one, or to a pod of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub node: Option<Named>,
     /// The pod, where it is bound to one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pod: Option<Named>,
@@ -66,7 +69,7 @@ pub struct Named {
 }
 
 /// Why a token is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is no JSON Web Token of ours.
     #[error("the token is not one this server issues")]
@@ -74,18 +77,30 @@ pub enum TokenError {
     /// Its signature does not fit.
     #[error("the token's signature is not ours")]
     Signature,
-    /// It is over or has not begun.
-    #[error("the token has expired or is not valid yet")]
+    /// It is over.
+    #[error("service account token has expired")]
     Expired,
+    /// It has not begun.
+    #[error("service account token is not valid yet")]
+    TooEarly,
+    /// What it is bound to is no more.
+    #[error("service account token has been invalidated")]
+    Invalidated,
     /// It is for somebody else.
-    #[error("the token is for another audience or issuer")]
-    Audience,
+    #[error("token audiences {have:?} is invalid for the target audiences {wanted:?}")]
+    Audience {
+        /// Whom it is for.
+        have: Vec<String>,
+        /// Who was shown it.
+        wanted: Vec<String>,
+    },
 }
 
 /// The key that signs and checks tokens.
 pub struct TokenKey {
     key: EcdsaKeyPair,
     header: String,
+    id: String,
     random: SystemRandom,
 }
 
@@ -104,7 +119,17 @@ impl TokenKey {
             .map_err(|_| unusable())?;
         let id = hex::encode(&Sha256::digest(key.public_key().as_ref())[..8]);
         let header = encode(format!(r#"{{"alg":"ES256","kid":"{id}","typ":"JWT"}}"#).as_bytes());
-        Ok(Self { key, header, random })
+        Ok(Self { key, header, id, random })
+    }
+
+    /// The public half as a JSON Web Key Set, for whoever checks tokens without asking us.
+    pub fn key_set(&self) -> serde_json::Value {
+        // A point without compression: a mark, then both coordinates of 32 bytes.
+        let (x, y) = self.key.public_key().as_ref()[1..].split_at(32);
+        serde_json::json!({"keys": [{
+            "use": "sig", "kty": "EC", "kid": self.id, "crv": "P-256", "alg": "ES256",
+            "x": encode(x), "y": encode(y),
+        }]})
     }
 
     /// The claims as a signed token.
@@ -118,6 +143,16 @@ impl TokenKey {
 
     /// The claims of a token that is ours, for this API, and valid at this second.
     pub fn verify(&self, token: &str, now_seconds: i64) -> Result<Claims, TokenError> {
+        self.verify_for(token, &[ISSUER.to_owned()], now_seconds)
+    }
+
+    /// The claims of a token that is ours, for one of these audiences, and valid at this second.
+    pub fn verify_for(
+        &self,
+        token: &str,
+        audiences: &[String],
+        now_seconds: i64,
+    ) -> Result<Claims, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -133,16 +168,27 @@ impl TokenKey {
             .map_err(|_| TokenError::Signature)?;
         let claims: Claims =
             serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Malformed)?;
-        check_claims(claims, now_seconds)
+        check_claims(claims, audiences, now_seconds)
     }
 }
 
-fn check_claims(claims: Claims, now_seconds: i64) -> Result<Claims, TokenError> {
-    if now_seconds < claims.nbf || now_seconds >= claims.exp {
+fn check_claims(
+    claims: Claims,
+    audiences: &[String],
+    now_seconds: i64,
+) -> Result<Claims, TokenError> {
+    if claims.iss != ISSUER {
+        return Err(TokenError::Malformed);
+    }
+    if now_seconds < claims.nbf {
+        return Err(TokenError::TooEarly);
+    }
+    if now_seconds >= claims.exp {
         return Err(TokenError::Expired);
     }
-    if claims.iss != ISSUER || !claims.aud.iter().any(|audience| audience == ISSUER) {
-        return Err(TokenError::Audience);
+    if !claims.aud.iter().any(|audience| audiences.contains(audience)) {
+        let (have, wanted) = (claims.aud, audiences.to_vec());
+        return Err(TokenError::Audience { have, wanted });
     }
     Ok(claims)
 }

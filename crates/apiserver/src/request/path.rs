@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{Kind, Served, Subresource};
+use crate::request::Review;
 
 /// What a path names.
 #[derive(Debug, PartialEq)]
 pub(super) enum Target<'k> {
     /// Discovery, health, version: not a resource.
     Path,
-    /// A question about oneself.
-    Review(Review),
+    /// A question, and the namespace it is asked in, or "".
+    Review(Review, String),
     /// A kind's objects.
     Object(ObjectPath<'k>),
 }
@@ -22,44 +23,6 @@ pub(super) struct ObjectPath<'k> {
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
     pub(super) subresource: Option<Subresource>,
-}
-
-/// The questions a client may ask about itself; they are answered, not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Review {
-    /// May I do this?
-    Access,
-    /// What may I do?
-    Rules,
-    /// Who am I?
-    Identity,
-}
-
-impl Review {
-    pub(crate) const ALL: [Review; 3] = [Review::Identity, Review::Access, Review::Rules];
-
-    pub(crate) fn group(self) -> &'static str {
-        match self {
-            Self::Identity => "authentication.k8s.io",
-            Self::Access | Self::Rules => "authorization.k8s.io",
-        }
-    }
-
-    pub(crate) fn plural(self) -> &'static str {
-        match self {
-            Self::Access => "selfsubjectaccessreviews",
-            Self::Rules => "selfsubjectrulesreviews",
-            Self::Identity => "selfsubjectreviews",
-        }
-    }
-
-    pub(crate) fn kind(self) -> &'static str {
-        match self {
-            Self::Access => "SelfSubjectAccessReview",
-            Self::Rules => "SelfSubjectRulesReview",
-            Self::Identity => "SelfSubjectReview",
-        }
-    }
 }
 
 /// Reads a path. An unknown resource is a 404; an unknown path is left to discovery.
@@ -75,14 +38,24 @@ pub(super) fn parse<'k>(kinds: &'k Served, path: &str) -> ApiResult<Target<'k>> 
         ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
         _ => return Ok(Target::Path),
     };
-    if let [resource] = rest
-        && version == "v1"
-        && let Some(review) =
-            Review::ALL.into_iter().find(|r| r.group() == group && r.plural() == *resource)
+    if version == "v1"
+        && let Some((review, namespace)) = review(group, rest)
     {
-        return Ok(Target::Review(review));
+        let namespace = if namespace.is_empty() { String::new() } else { decode(namespace)? };
+        return Ok(Target::Review(review, namespace));
     }
     object(kinds, group, version, rest).map(Target::Object)
+}
+
+/// A question, and where it is asked.
+fn review<'a>(group: &str, parts: &[&'a str]) -> Option<(Review, &'a str)> {
+    match parts {
+        [plural] => Review::find(group, plural, false).map(|review| (review, "")),
+        ["namespaces", namespace, plural] => {
+            Review::find(group, plural, true).map(|review| (review, *namespace))
+        }
+        _ => None,
+    }
 }
 
 fn object<'k>(
@@ -192,7 +165,7 @@ mod tests {
     fn check(path: &str, expected: &str) {
         let shown = match parse(&Served::with([]), path) {
             Ok(Target::Path) => "path".to_owned(),
-            Ok(Target::Review(review)) => review.plural().to_owned(),
+            Ok(Target::Review(review, namespace)) => format!("{} {namespace:?}", review.plural()),
             Ok(Target::Object(object)) => format!("{object:?}"),
             Err(error) => error.code().to_string(),
         };
@@ -239,6 +212,17 @@ mod tests {
         for path in ["/", "/api", "/api/v1", "/apis/apps/v1", "/apis/apps", "/version", "/x/y"] {
             check(path, "path");
         }
-        check("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "selfsubjectaccessreviews");
+    }
+
+    #[test]
+    fn questions_are_asked_of_the_cluster_or_in_a_namespace() {
+        let group = "/apis/authorization.k8s.io/v1";
+        check(&format!("{group}/selfsubjectaccessreviews"), "selfsubjectaccessreviews \"\"");
+        check(
+            &format!("{group}/namespaces/a/localsubjectaccessreviews"),
+            "localsubjectaccessreviews \"a\"",
+        );
+        check(&format!("{group}/namespaces/a/subjectaccessreviews"), "404");
+        check(&format!("{group}/localsubjectaccessreviews"), "404");
     }
 }

@@ -1,4 +1,7 @@
-//! Questions a client asks about itself: who am I, may I, what may I.
+//! Questions: who am I, whose is this token, may I, may somebody, what may I.
+
+mod access;
+mod token;
 
 use std::sync::Arc;
 
@@ -8,7 +11,7 @@ use axum::response::Response;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::authz::{Attributes, Decision, Rule};
+use crate::authz::Rule;
 use crate::error::{ApiError, ApiResult};
 use crate::object::text;
 use crate::request::Review;
@@ -17,32 +20,50 @@ use crate::user::UserInfo;
 use crate::verbs::now;
 use crate::{body, respond};
 
+/// A question, where it is asked, and who asks.
+pub(crate) struct Asked {
+    pub(crate) review: Review,
+    /// The namespace of its path, or empty.
+    pub(crate) namespace: String,
+    pub(crate) user: UserInfo,
+}
+
 /// Answers a review.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
-    user: &UserInfo,
-    review: Review,
+    asked: &Asked,
     request: Request<Body>,
 ) -> ApiResult<Response> {
     if request.method() != Method::POST {
         return Err(ApiError::method_not_allowed());
     }
     let raw = body::read(request).await?;
-    let gvk = Gvk::new(review.group(), "v1", review.kind());
+    let gvk = Gvk::new(asked.review.group(), "v1", asked.review.kind());
     let mut object = body::any_object(&raw, &gvk, fields::FieldValidation::Ignore)?;
-    object["metadata"] = json!({"creationTimestamp": now()});
-    object["status"] = match review {
-        Review::Identity => json!({"userInfo": user_info(user)}),
-        Review::Access => access(shared, user, &object["spec"])?,
-        Review::Rules => rules(shared, user, text(&object, "/spec/namespace")),
+    if object["metadata"].is_null() {
+        object["metadata"] = json!({});
+    }
+    object["status"] = match asked.review {
+        Review::Identity => {
+            object["metadata"]["creationTimestamp"] = now().into();
+            json!({"userInfo": user_info(&asked.user)})
+        }
+        Review::Token => token::review(shared, &object)?,
+        Review::OwnRules => rules(shared, asked, text(&object, "/spec/namespace"))?,
+        Review::OwnAccess => access::own(shared, asked, &object)?,
+        Review::Access => access::of(shared, &object)?,
+        Review::LocalAccess => access::local(shared, asked, &mut object)?,
     };
     Ok(respond::value(StatusCode::CREATED, &object))
 }
 
 fn user_info(user: &UserInfo) -> Value {
-    let mut info = json!({"username": user.name, "groups": user.groups});
+    let mut info = json!({"username": user.name});
     if !user.uid.is_empty() {
         info["uid"] = user.uid.clone().into();
+    }
+    if !user.groups.is_empty() {
+        info["groups"] = json!(user.groups);
     }
     if !user.extra.is_empty() {
         info["extra"] = json!(user.extra);
@@ -50,47 +71,20 @@ fn user_info(user: &UserInfo) -> Value {
     info
 }
 
-fn access(shared: &Shared, user: &UserInfo, spec: &Value) -> ApiResult<Value> {
-    let resource = &spec["resourceAttributes"];
-    let path = &spec["nonResourceAttributes"];
-    if resource.is_null() == path.is_null() {
-        return Err(ApiError::bad_request(
-            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-        ));
+fn rules(shared: &Shared, asked: &Asked, namespace: &str) -> ApiResult<Value> {
+    if namespace.is_empty() {
+        return Err(ApiError::bad_request("no namespace on request"));
     }
-    let asked = if path.is_null() { resource } else { path };
-    let attributes = Attributes {
-        user,
-        verb: text(asked, "/verb"),
-        group: text(resource, "/group"),
-        resource: text(resource, "/resource"),
-        subresource: text(resource, "/subresource"),
-        namespace: text(resource, "/namespace"),
-        name: text(resource, "/name"),
-        path: text(path, "/path"),
-    };
-    Ok(match shared.authorizer.authorize(&attributes) {
-        Decision::Allow => json!({"allowed": true}),
-        Decision::Deny(reason) if reason.is_empty() => json!({"allowed": false}),
-        Decision::Deny(reason) => json!({"allowed": false, "reason": reason}),
-    })
-}
-
-fn rules(shared: &Shared, user: &UserInfo, namespace: &str) -> Value {
-    let all = shared.authorizer.rules(user, namespace);
-    let (paths, resources): (Vec<&Rule>, Vec<&Rule>) =
-        all.iter().partition(|rule| rule.resources.is_empty());
-    let resources: Vec<Value> = resources
-        .into_iter()
-        .map(|rule| {
-            let named: Vec<&str> =
-                rule.resources.iter().map(|name| if *name == "**" { "*" } else { name }).collect();
-            json!({"verbs": rule.verbs, "apiGroups": rule.groups, "resources": named})
-        })
-        .collect();
-    let paths: Vec<Value> = paths
-        .into_iter()
-        .map(|rule| json!({"verbs": rule.verbs, "nonResourceURLs": rule.paths}))
-        .collect();
-    json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
+    let found = shared.authorizer.rules(&asked.user, namespace);
+    let (resources, paths): (Vec<&Rule>, Vec<&Rule>) =
+        found.rules.iter().partition(|rule| rule.non_resource_urls.is_empty());
+    let mut status = json!({
+        "resourceRules": resources,
+        "nonResourceRules": paths,
+        "incomplete": found.incomplete,
+    });
+    if !found.error.is_empty() {
+        status["evaluationError"] = found.error.into();
+    }
+    Ok(status)
 }

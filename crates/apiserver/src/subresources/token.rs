@@ -1,5 +1,6 @@
 //! `serviceaccounts/token`: a signed token that lives and dies with what it is bound to.
 
+use api::status::{Resource, Status};
 use api::validation::ErrorKind;
 use api::{FieldError, Gvk};
 use axum::body::Body;
@@ -19,7 +20,7 @@ use crate::{body, respond};
 const SECONDS_DEFAULT: i64 = 3600;
 /// None is shorter.
 const SECONDS_MIN: i64 = 600;
-/// None is longer; a longer wish is cut.
+/// None is longer.
 const SECONDS_MAX: i64 = 1 << 32;
 
 pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
@@ -54,15 +55,7 @@ fn gvk() -> Gvk {
 
 fn claims(call: &Call<'_>, account: &Value, asked: &Value) -> ApiResult<Claims> {
     let seconds = asked["spec"]["expirationSeconds"].as_i64().unwrap_or(SECONDS_DEFAULT);
-    if seconds < SECONDS_MIN {
-        let error = FieldError {
-            path: "spec.expirationSeconds".to_owned(),
-            kind: ErrorKind::Invalid,
-            value: seconds.into(),
-            detail: "may not specify a duration less than 10 minutes".to_owned(),
-        };
-        return Err(api::status::Status::invalid(&gvk(), call.name(), vec![error]).into());
-    }
+    check(call, asked, seconds)?;
     let mut audiences: Vec<String> = asked["spec"]["audiences"]
         .as_array()
         .into_iter()
@@ -76,7 +69,7 @@ fn claims(call: &Call<'_>, account: &Value, asked: &Value) -> ApiResult<Claims> 
     let (namespace, name) = (call.namespace(), call.name());
     Ok(Claims {
         aud: audiences,
-        exp: now + seconds.min(SECONDS_MAX),
+        exp: now + seconds,
         iat: now,
         iss: ISSUER.to_owned(),
         jti: uuid::Uuid::new_v4().to_string(),
@@ -86,9 +79,37 @@ fn claims(call: &Call<'_>, account: &Value, asked: &Value) -> ApiResult<Claims> 
     })
 }
 
+/// A life that is neither too short nor too long, and the account's own name where there is one.
+fn check(call: &Call<'_>, asked: &Value, seconds: i64) -> ApiResult<()> {
+    let mut errors = Vec::new();
+    let mut bad = |path: &str, value: Value, detail: &str| {
+        let (path, detail) = (path.to_owned(), detail.to_owned());
+        errors.push(FieldError { path, kind: ErrorKind::Invalid, value, detail });
+    };
+    for (field, own) in [("name", call.name()), ("namespace", call.namespace())] {
+        let given = meta(asked, field);
+        if !given.is_empty() && given != own {
+            let detail = format!("must match the service account {field} if specified");
+            bad(&format!("metadata.{field}"), given.into(), &detail);
+        }
+    }
+    let path = "spec.expirationSeconds";
+    if seconds < SECONDS_MIN {
+        bad(path, seconds.into(), "may not specify a duration less than 10 minutes");
+    }
+    if seconds > SECONDS_MAX {
+        bad(path, seconds.into(), "may not specify a duration larger than 2^32 seconds");
+    }
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(Status::invalid(&gvk(), "", errors).into()),
+    }
+}
+
 fn bound(call: &Call<'_>, account: &Value, reference: &Value) -> ApiResult<Bound> {
     let mut bound = Bound {
         namespace: call.namespace().to_owned(),
+        node: None,
         pod: None,
         secret: None,
         serviceaccount: Named {
@@ -96,34 +117,60 @@ fn bound(call: &Call<'_>, account: &Value, reference: &Value) -> ApiResult<Bound
             uid: meta(account, "uid").to_owned(),
         },
     };
-    match text(reference, "/kind") {
-        "" => {}
-        "Pod" => bound.pod = Some(referred(call, "pods", reference)?),
-        "Secret" => bound.secret = Some(referred(call, "secrets", reference)?),
-        other => {
+    let (version, kind) = (text(reference, "/apiVersion"), text(reference, "/kind"));
+    let core = !version.contains('/');
+    match kind {
+        "" if version.is_empty() => {}
+        "Pod" if core => {
+            let pod = referred(call, "pods", reference)?;
+            bound.node = node_of(call, &pod)?;
+            bound.pod = Some(named(&pod));
+        }
+        "Secret" if core => bound.secret = Some(named(&referred(call, "secrets", reference)?)),
+        "Node" if core => bound.node = Some(named(&referred(call, "nodes", reference)?)),
+        _ => {
+            let (group, version) = version.split_once('/').unwrap_or(("", version));
             return Err(ApiError::bad_request(format!(
-                "cannot bind token for serviceaccount {:?} to object of kind {other:?}",
-                call.name()
+                "cannot bind token to object of type {group}/{version}, Kind={kind}"
             )));
         }
     }
     Ok(bound)
 }
 
+fn named(object: &Value) -> Named {
+    Named { name: meta(object, "name").to_owned(), uid: meta(object, "uid").to_owned() }
+}
+
+/// The node that a pod is on, once it is on one. The pod must be the account's.
+fn node_of(call: &Call<'_>, pod: &Value) -> ApiResult<Option<Named>> {
+    let account = text(pod, "/spec/serviceAccountName");
+    if account != call.name() {
+        return Err(ApiError::bad_request(format!(
+            "cannot bind token for serviceaccount {:?} to pod running with serviceaccount {account:?}",
+            call.name()
+        )));
+    }
+    let name = text(pod, "/spec/nodeName");
+    let uid = (!name.is_empty()).then(|| call.registry().uid_of("nodes", "", name)).flatten();
+    Ok(uid.map(|uid| Named { name: name.to_owned(), uid }))
+}
+
 /// The object a token is bound to: it must be there, and be the one that is meant.
-fn referred(call: &Call<'_>, plural: &str, reference: &Value) -> ApiResult<Named> {
-    let kind = kinds::find("", "v1", plural).expect("pods and secrets are in the table");
+fn referred(call: &Call<'_>, plural: &str, reference: &Value) -> ApiResult<Value> {
+    let kind = kinds::find("", "v1", plural).expect("these are in the table");
     let name = text(reference, "/name");
-    let uid = call
-        .registry()
-        .uid_of(plural, call.namespace(), name)
-        .ok_or_else(|| ApiError::not_found(kind, name))?;
-    let wanted = text(reference, "/uid");
+    let place = if kind.namespaced { call.namespace() } else { "" };
+    let kv =
+        call.registry().get(kind, place, name).ok_or_else(|| ApiError::not_found(kind, name))?;
+    let object = call.registry().decode(&kv)?;
+    let (wanted, uid) = (text(reference, "/uid"), meta(&object, "uid"));
     if !wanted.is_empty() && wanted != uid {
         let why = format!(
-            "the UID in the bound object reference ({wanted}) does not match the UID in record. The object might have been deleted and then recreated"
+            "the UID in the bound object reference ({wanted}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
         );
-        return Err(ApiError::conflict(kind, name, &why));
+        let resource = Resource::new("", &kind.kind);
+        return Err(Status::conflict(resource, name, &why).into());
     }
-    Ok(Named { name: name.to_owned(), uid })
+    Ok(object)
 }

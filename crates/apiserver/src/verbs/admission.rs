@@ -1,6 +1,7 @@
 //! What must hold beside the object itself before it is written.
 
 mod priority;
+mod roles;
 mod service_account;
 mod tolerations;
 
@@ -45,6 +46,8 @@ pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<(
     }
     one_default(call, object)
 }
+
+pub(crate) use self::roles::may_grant;
 
 /// Of the PriorityClasses only one is everybody's.
 pub(crate) fn one_default(call: &Call<'_>, object: &Value) -> ApiResult<()> {

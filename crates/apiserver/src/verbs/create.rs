@@ -57,6 +57,7 @@ pub(crate) async fn insert(
         set_managers(call, None, &mut object)?;
     }
     admission::complete(call, &mut object).await?;
+    admission::may_grant(call, None, &object)?;
     let prefix = meta(&object, "generateName").to_owned();
     let generate = meta(&object, "name").is_empty() && !prefix.is_empty();
     for _ in 0..NAMES_MAX {

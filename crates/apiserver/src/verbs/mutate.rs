@@ -121,6 +121,7 @@ fn finish(
         strategy::namespace::label(new);
     }
     admission::one_default(call, new)?;
+    admission::may_grant(call, Some(old), new)?;
     strategy::allocate(call.registry(), kind, Some(old), new)?;
     // As upstream, to be placed is no change of what is wanted.
     if part != Part::Binding && strategy::bumps_generation(kind, old, new) {

@@ -75,7 +75,8 @@ async fn one_may_ask_what_one_may() {
     let answer = server.ask_as(admin(), who, &[], "{}").await;
     assert_eq!(answer.body["status"]["userInfo"]["username"], "admin");
     let rules = "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
-    let answer = server.ask_as(scheduler(), rules, &[], "{}").await;
+    let body = json!({"spec": {"namespace": "default"}}).to_string();
+    let answer = server.ask_as(scheduler(), rules, &[], body).await;
     assert!(!answer.body["status"]["resourceRules"].as_array().unwrap().is_empty());
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
-use sampan_apiserver::authz::StaticAuthorizer;
+use sampan_apiserver::authz::ClusterAuthorizer;
 use sampan_apiserver::{ApiServer, Config, Pki, UserInfo};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -37,7 +37,7 @@ impl Server {
             service_range: "10.43.0.0/24".parse().unwrap(),
             node_address: Ipv4Addr::new(10, 42, 0, 1),
             secure_port: 6443,
-            authorizer: Arc::new(StaticAuthorizer),
+            authorizer: Arc::new(ClusterAuthorizer::new(store.clone())),
         });
         api.bootstrap().await.unwrap();
         let server = Self { api, pki, store, directory };

@@ -1,0 +1,44 @@
+//! The group `rbac.authorization.k8s.io`: who may do what.
+
+use super::{Entry, PLAIN};
+use crate::table::rbac;
+
+const GROUP: Entry =
+    Entry { group: "rbac.authorization.k8s.io", columns: rbac::ROLE, row: rbac::role, ..PLAIN };
+
+pub(super) static RBAC: &[Entry] = &[
+    Entry {
+        kind: "ClusterRoleBinding",
+        plural: "clusterrolebindings",
+        singular: "clusterrolebinding",
+        namespaced: false,
+        storage: "clusterrolebindings.rbac.authorization.k8s.io",
+        columns: rbac::BINDING,
+        row: rbac::binding,
+        ..GROUP
+    },
+    Entry {
+        kind: "ClusterRole",
+        plural: "clusterroles",
+        singular: "clusterrole",
+        namespaced: false,
+        storage: "clusterroles.rbac.authorization.k8s.io",
+        ..GROUP
+    },
+    Entry {
+        kind: "RoleBinding",
+        plural: "rolebindings",
+        singular: "rolebinding",
+        storage: "rolebindings.rbac.authorization.k8s.io",
+        columns: rbac::BINDING,
+        row: rbac::binding,
+        ..GROUP
+    },
+    Entry {
+        kind: "Role",
+        plural: "roles",
+        singular: "role",
+        storage: "roles.rbac.authorization.k8s.io",
+        ..GROUP
+    },
+];
