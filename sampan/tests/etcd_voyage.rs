@@ -54,10 +54,7 @@ impl Vessel for Binary {
     }
 
     fn has_ended(&mut self) -> bool {
-        // Nobody has waited for it yet: what has ended is a zombie.
-        let stat = format!("/proc/{}/stat", self.boat.server_pid());
-        let stat = std::fs::read_to_string(stat).unwrap_or_default();
-        stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('Z'))
+        self.boat.server_ended()
     }
 
     fn pid(&self) -> Option<u32> {

@@ -1,13 +1,29 @@
 //! Mixed load with kills: on Debian's etcd, to know that the trial is a fair one, and on ours.
 
+#[path = "../examples/serve_etcd.rs"]
+#[allow(dead_code, reason = "an example has a main function, too")]
+mod serve_etcd;
 #[path = "trial/trial.rs"]
 mod trial;
 
+use std::path::Path;
 use std::time::Duration;
 
 use trial::leases::Promise;
 use trial::vessel::{Process, Vessel};
 use trial::voyage::{Log, Plan, sail};
+
+/// Tells this program to be the server, of what directory and at what address.
+const TOLD_BY: &str = "SAMPAN_TRIAL_SERVE";
+
+#[test]
+fn is_the_server_when_told() {
+    let Ok(told) = std::env::var(TOLD_BY) else { return };
+    let (directory, address) = told.split_once(' ').expect("a directory and an address");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let served = runtime.block_on(serve_etcd::serve(Path::new(directory), address));
+    served.expect("it is served");
+}
 
 fn plan(grace_after_start: Duration) -> Plan {
     let seconds = std::env::var("SAMPAN_TRIAL_SECONDS").ok().and_then(|text| text.parse().ok());
@@ -42,5 +58,5 @@ fn the_trial_finds_nothing_wrong_with_debians_etcd() {
 
 #[test]
 fn sixteen_clients_and_kills_leave_a_linearizable_history() {
-    went_well(Process::serve(), Duration::from_secs(3));
+    went_well(Process::this_program("is_the_server_when_told", TOLD_BY), Duration::from_secs(3));
 }

@@ -202,11 +202,16 @@ impl Boat {
     pub fn wait_ready(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready() {
-            let ended = self.server.as_mut().and_then(|child| child.try_wait().expect("its state"));
-            assert!(ended.is_none(), "the server ended: {}", self.server_log());
+            assert!(!self.server_ended(), "the server ended: {}", self.server_log());
             assert!(Instant::now() < deadline, "the server is not ready: {}", self.server_log());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Whether the server that was started has ended by itself.
+    pub fn server_ended(&mut self) -> bool {
+        let ended = self.server.as_mut().and_then(|child| child.try_wait().expect("its state"));
+        ended.is_some()
     }
 
     fn is_ready(&self) -> bool {

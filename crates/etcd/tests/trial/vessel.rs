@@ -25,6 +25,7 @@ pub trait Vessel: Send + 'static {
 pub struct Process {
     program: PathBuf,
     arguments: Vec<String>,
+    environment: Option<(&'static str, String)>,
     endpoint: String,
     directory: tempfile::TempDir,
     child: Option<Child>,
@@ -65,15 +66,18 @@ impl Process {
         Some(Self::new(program, arguments, endpoint, directory))
     }
 
-    /// The example `serve` of this crate, which cargo builds along with the tests.
-    pub fn serve() -> Self {
-        let test = std::env::current_exe().expect("this test's path");
-        let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
+    /// This very test program, which serves when it is told to: it runs only the test named, with
+    /// the directory and the address in this environment variable.
+    pub fn this_program(test: &str, told_by: &'static str) -> Self {
+        let program = std::env::current_exe().expect("this test's path");
         let directory = temporary("serve");
         let address = format!("127.0.0.1:{}", free_port());
-        let data = directory.path().join("data").display().to_string();
+        let told = format!("{} {address}", directory.path().join("data").display());
         let endpoint = format!("http://{address}");
-        Self::new(&profile.join("examples/serve"), vec![data, address], endpoint, directory)
+        let arguments = ["--exact", test, "--nocapture"].map(str::to_owned);
+        let mut process = Self::new(&program, arguments.to_vec(), endpoint, directory);
+        process.environment = Some((told_by, told));
+        process
     }
 
     fn new(
@@ -83,7 +87,7 @@ impl Process {
         directory: tempfile::TempDir,
     ) -> Self {
         let program = program.to_owned();
-        Process { program, arguments, endpoint, directory, child: None }
+        Process { program, arguments, environment: None, endpoint, directory, child: None }
     }
 
     fn log_path(&self) -> PathBuf {
@@ -96,6 +100,7 @@ impl Vessel for Process {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path());
         let child = Command::new(&self.program)
             .args(&self.arguments)
+            .envs(self.environment.clone())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("a log file"))

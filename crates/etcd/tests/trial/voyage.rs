@@ -24,6 +24,8 @@ use super::wire::channel;
 
 /// How long the load goes on after a restart before the window is closed.
 const AFTER_START: Duration = Duration::from_millis(700);
+/// How often it is looked whether the server is there.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// The key that closes a window.
 const MARK: &str = "mark";
 /// How many revisions at the end of a window are watched a second time.
@@ -143,7 +145,11 @@ impl<'a, V: Vessel> Voyage<'a, V> {
     async fn start(&mut self) -> Result<(), String> {
         let before = Instant::now();
         self.vessel.start();
-        self.pilot.wait_for_server().await?;
+        let ready = tokio::select! {
+            ready = self.pilot.wait_for_server() => ready,
+            () = ended(self.vessel) => Err("the server ended while it started".into()),
+        };
+        ready?;
         self.log.start_most = self.log.start_most.max(before.elapsed());
         Ok(())
     }
@@ -337,6 +343,13 @@ impl<'a, V: Vessel> Voyage<'a, V> {
             eprintln!("{:?}", self.log);
         }
         Ok(())
+    }
+}
+
+/// Resolves when the server has ended by itself.
+async fn ended(vessel: &mut impl Vessel) {
+    while !vessel.has_ended() {
+        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
 
