@@ -71,6 +71,9 @@ pub struct ExternalReport {
     /// The other server that leads, as it calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<String>,
+    /// The lease of this server, when it leads, in the form of etcdctl.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<String>,
 }
 
 /// Where the socket is.

@@ -218,7 +218,7 @@ async fn open_stores(
     let opened = match external {
         Some(external) => {
             tracing::info!("the etcd API is not served: the external etcd is there for clients");
-            let RemoteStore { store, ended } = external.open(instance).await?;
+            let RemoteStore { store, ended, .. } = external.open(instance).await?;
             Opened { spaces: vec![(Space::Kubernetes, store)], ended: ended.boxed() }
         }
         None => {

@@ -36,7 +36,7 @@ pub use connect::RemoteTls;
 use keys::Keys;
 use state::State;
 use store::Store;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tonic::Status;
 
@@ -178,6 +178,8 @@ pub struct RemoteStore {
     pub store: Store,
     /// Resolves when the store cannot go on, or was closed. It never does only because etcd is away.
     pub ended: Ended,
+    /// The lease that holds the leader key; another one after that was lost and won again.
+    pub lease: watch::Receiver<i64>,
 }
 
 /// See [`RemoteStore::ended`].
@@ -224,8 +226,9 @@ pub async fn open(config: RemoteConfig) -> Result<RemoteStore, RemoteError> {
     if let Some(age) = config.compact_after {
         tasks.spawn(compaction::run(state.clone(), age));
     }
+    let lease = state.lease.subscribe();
     tokio::spawn(supervise(state, tasks, end));
-    Ok(RemoteStore { store, ended: Ended(ended) })
+    Ok(RemoteStore { store, ended: Ended(ended), lease })
 }
 
 /// How a task of ours ended.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::backup::Contents;
 use crate::backup::file::NewFile;
 use crate::backup::read::Backup;
+use crate::backup::restore;
 use crate::backup::write::{self, Source};
 use crate::cli::BackupArgs;
 use crate::control;
@@ -90,6 +91,7 @@ async fn from_data_dir<W: Write + Send + 'static>(
     mut to: Progress<W>,
 ) -> anyhow::Result<(Contents, W)> {
     let _lock = instance.lock_for_maintenance()?;
+    restore::finish(instance.data_dir()).context("finish a restore that was interrupted")?;
     if instance.data_dir().join(EXTERNAL_STORE).exists() {
         bail!(
             "the objects of {} are in an external etcd, and its server is stopped\n\

@@ -93,6 +93,7 @@ pub fn external_lines(external: &ExternalReport) -> String {
     let mut text = format!("Store     etcd at {}\n", external.endpoints.join(", "));
     text += &format!("Prefix    {}\n", external.prefix);
     text += &format!("Leader    {leader}\n");
+    text += &external.lease.iter().map(|lease| format!("Lease     {lease}\n")).collect::<String>();
     text
 }
 

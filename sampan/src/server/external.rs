@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, bail};
 use etcd::remote::{self, Login, Progress, RemoteConfig, RemoteStore, RemoteTls};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::backup::Space;
 use crate::cli::server::StoreArgs;
@@ -49,14 +50,14 @@ pub struct External {
 }
 
 /// How this server stands to the other servers on the etcd.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Standing {
     /// It asks who leads.
     Asking,
     /// Another one leads.
     Waiting { leader: String },
-    /// It leads.
-    Leading,
+    /// It leads, by the lease that this says.
+    Leading { lease: watch::Receiver<i64> },
 }
 
 impl External {
@@ -84,7 +85,7 @@ impl External {
     pub async fn open(&self, instance: &Instance) -> anyhow::Result<RemoteStore> {
         let opened = remote::open(self.config.clone()).await;
         let opened = opened.context("open the store in the external etcd")?;
-        *lock(&self.standing) = Standing::Leading;
+        *lock(&self.standing) = Standing::Leading { lease: opened.lease.clone() };
         tracing::info!(endpoints = self.remembered.endpoints.join(","), "this server leads");
         // Only now: a first start that failed binds the data directory to nothing.
         self.remembered.save(instance)?;
@@ -93,15 +94,20 @@ impl External {
 
     /// As `sampan store status` and `sampan status` tell it.
     pub fn report(&self) -> ExternalReport {
-        let standing = lock(&self.standing).clone();
-        ExternalReport {
+        let report = ExternalReport {
             endpoints: self.remembered.endpoints.clone(),
             prefix: self.remembered.prefix.clone(),
-            leading: standing == Standing::Leading,
-            leader: match standing {
-                Standing::Waiting { leader } => Some(leader),
-                Standing::Asking | Standing::Leading => None,
-            },
+            ..ExternalReport::default()
+        };
+        match &*lock(&self.standing) {
+            Standing::Asking => report,
+            Standing::Waiting { leader } => {
+                ExternalReport { leader: Some(leader.clone()), ..report }
+            }
+            Standing::Leading { lease } => {
+                let lease = Some(format!("{:016x}", *lease.borrow()));
+                ExternalReport { leading: true, lease, ..report }
+            }
         }
     }
 }

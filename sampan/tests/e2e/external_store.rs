@@ -121,7 +121,10 @@ fn the_second_server_waits_and_takes_over() {
     first.kill_server();
     second.wait_ready();
     assert_eq!(second.field(&["configmap", "kept"], ".data.a"), "1");
-    assert!(second.sampan_ok(&["store", "status"]).contains("Leader    this server"));
+    let report = second.sampan_ok(&["store", "status"]);
+    assert!(report.contains("Leader    this server"), "{report}");
+    let lease = report.lines().find_map(|line| line.strip_prefix("Lease     ")).expect("a lease");
+    assert!(etcd.ctl().ok(&["lease", "list"]).contains(lease), "{lease}");
     second.kubectl_ok(&["create", "configmap", "more", "--from-literal=a=1"]);
 }
 
