@@ -9,6 +9,8 @@ mod kube_rs;
 mod kubectl;
 mod lists;
 mod priorities;
+mod reviews;
+mod roles;
 mod services;
 mod support;
 mod tls;
