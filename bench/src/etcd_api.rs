@@ -73,15 +73,13 @@ impl Pair<'_> {
         let run = |peer: &Peer| self.runtime.block_on(disk::run(peer));
         let ours = run(self.ours)?;
         let theirs = self.theirs.map(run).transpose()?;
-        let rows: [(&str, &str, fn(&disk::Used) -> f64); 3] = [
-            ("writes per second", "/s", |used| used.per_second),
-            ("disk after them", "MB", |used| used.disk_mb),
-            ("memory after them (PSS)", "MB", |used| used.memory_mb),
-        ];
-        for (name, unit, value) in rows {
+        let mut row = |name: &str, unit: &str, value: fn(&disk::Used) -> f64| {
             let theirs = theirs.as_ref().map_or(f64::NAN, value);
             self.row(table, &format!("{what}: {name}"), unit, value(&ours), theirs);
-        }
+        };
+        row("writes per second", "/s", |used| used.per_second);
+        row("disk after them", "MB", |used| used.disk_mb);
+        row("memory after them (PSS)", "MB", |used| used.memory_mb);
         Ok(())
     }
 
