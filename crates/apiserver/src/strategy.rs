@@ -1,15 +1,19 @@
 //! What a kind does on its own at create and update, beyond schema, defaults and validation.
 
+pub(crate) mod certificate;
+mod initial;
 pub(crate) mod namespace;
 mod pod;
 mod service;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::custom;
 use crate::error::ApiResult;
 use crate::kinds::Kind;
 use crate::object::metadata_mut;
 use crate::registry::Registry;
+use crate::user::UserInfo;
 
 /// What a kind does on its own.
 #[derive(Clone, Copy)]
@@ -28,6 +32,10 @@ pub(crate) struct Strategy {
     pub(crate) status_metadata: bool,
     /// A deletion answers with the object rather than with a Status.
     pub(crate) returns_deleted: bool,
+    /// A deletion that does not say what becomes of dependents leaves them to themselves.
+    pub(crate) orphans: bool,
+    /// Its spec says who made it, whatever the client wrote there.
+    pub(crate) signed_by_requester: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +45,8 @@ pub(crate) enum Generation {
     Content,
     /// With annotations too.
     ContentAndAnnotations,
+    /// With every change outside metadata: there is no status apart.
+    Everything,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +57,8 @@ pub(crate) enum Grace {
     Pod,
     /// The namespace controller takes the content away first.
     Namespace,
+    /// The server deletes what it defines first.
+    Definition,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +66,8 @@ pub(crate) enum Allocation {
     None,
     /// ClusterIPs and node ports.
     Service,
+    /// The names of a custom kind.
+    Names,
 }
 
 impl Strategy {
@@ -65,19 +79,34 @@ impl Strategy {
         allocation: Allocation::None,
         status_metadata: false,
         returns_deleted: false,
+        orphans: false,
+        signed_by_requester: false,
     };
 }
 
 pub(crate) const GENERATION: Strategy =
     Strategy { generation: Generation::Content, ..Strategy::PLAIN };
-pub(crate) const SPEC_AND_STATUS: Strategy = Strategy {
+pub(crate) const GENERATION_RETURNED: Strategy = Strategy { returns_deleted: true, ..GENERATION };
+/// Plain, but for the answer to a deletion.
+pub(crate) const RETURNED: Strategy = Strategy { returns_deleted: true, ..Strategy::PLAIN };
+pub(crate) const STATUS: Strategy = Strategy {
     status: true,
-    initial_status: Some(empty_status),
-    generation: Generation::Content,
+    initial_status: Some(initial::status),
+    status_metadata: true,
     ..Strategy::PLAIN
 };
-pub(crate) const DEPLOYMENT: Strategy =
-    Strategy { generation: Generation::ContentAndAnnotations, ..SPEC_AND_STATUS };
+pub(crate) const STATUS_RETURNED: Strategy = Strategy { returns_deleted: true, ..STATUS };
+pub(crate) const CERTIFICATE_REQUEST: Strategy = Strategy { signed_by_requester: true, ..STATUS };
+pub(crate) const SPEC_AND_STATUS: Strategy = Strategy { generation: Generation::Content, ..STATUS };
+pub(crate) const DEPLOYMENT: Strategy = Strategy {
+    generation: Generation::ContentAndAnnotations,
+    status_metadata: false,
+    ..SPEC_AND_STATUS
+};
+/// Older than the garbage collector, and it has kept its ways.
+pub(crate) const REPLICATION_CONTROLLER: Strategy = Strategy { orphans: true, ..SPEC_AND_STATUS };
+pub(crate) const RESOURCE_QUOTA: Strategy = STATUS_RETURNED;
+pub(crate) const DISRUPTION_BUDGET: Strategy = SPEC_AND_STATUS;
 /// A Node registers itself with its status.
 pub(crate) const NODE: Strategy =
     Strategy { status: true, status_metadata: true, ..Strategy::PLAIN };
@@ -97,6 +126,17 @@ pub(crate) const POD: Strategy = Strategy {
     returns_deleted: true,
     ..Strategy::PLAIN
 };
+pub(crate) const DEFINITION: Strategy = Strategy {
+    initial_status: Some(no_status),
+    grace: Grace::Definition,
+    allocation: Allocation::Names,
+    status_metadata: true,
+    ..SPEC_AND_STATUS
+};
+pub(crate) const CUSTOM: Strategy =
+    Strategy { generation: Generation::Everything, ..Strategy::PLAIN };
+pub(crate) const CUSTOM_WITH_STATUS: Strategy =
+    Strategy { status: true, generation: Generation::Content, ..Strategy::PLAIN };
 pub(crate) const SERVICE: Strategy = Strategy {
     status: true,
     initial_status: Some(service::initial_status),
@@ -106,30 +146,43 @@ pub(crate) const SERVICE: Strategy = Strategy {
     ..Strategy::PLAIN
 };
 
-fn empty_status(object: &Value) -> Value {
-    match object["kind"].as_str() {
-        Some("ReplicaSet") => json!({"replicas": 0}),
-        Some("Ingress") => json!({"loadBalancer": {}}),
-        _ => json!({}),
-    }
+/// The status that the server fills in itself.
+fn no_status(_: &Value) -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 /// A new object, before defaults.
-pub(crate) fn prepare_create(kind: &Kind, object: &mut Value) {
+pub(crate) fn prepare_create(kind: &Kind, user: &UserInfo, object: &mut Value) {
+    if kind.strategy.signed_by_requester {
+        certificate::sign(user, object);
+    }
     match kind.strategy.grace {
         Grace::Namespace => namespace::prepare(object),
         Grace::Pod => pod::prepare(object),
-        Grace::None => {}
+        Grace::None | Grace::Definition => {}
     }
 }
 
 /// A new object, after defaults: its first status and generation.
 pub(crate) fn finish_create(kind: &Kind, object: &mut Value) {
+    if kind.custom.is_some()
+        && kind.strategy.status
+        && let Some(fields) = object.as_object_mut()
+    {
+        fields.remove("status");
+    }
     if let Some(status) = kind.strategy.initial_status {
         object["status"] = status(object);
     }
     if kind.strategy.generation != Generation::None {
         metadata_mut(object).insert("generation".to_owned(), 1.into());
+    }
+}
+
+/// What follows from the rest of a new object, once admission has changed that.
+pub(crate) fn settle(kind: &Kind, object: &mut Value) {
+    if kind.strategy.grace == Grace::Pod {
+        pod::qualify(object);
     }
 }
 
@@ -150,6 +203,7 @@ pub(crate) fn bumps_generation(kind: &Kind, old: &Value, new: &Value) -> bool {
         Generation::None => false,
         Generation::Content => content(),
         Generation::ContentAndAnnotations => content() || annotations(),
+        Generation::Everything => content() || old["status"] != new["status"],
     }
 }
 
@@ -163,5 +217,9 @@ pub(crate) fn allocate(
     match kind.strategy.allocation {
         Allocation::None => Ok(()),
         Allocation::Service => service::allocate(registry, kind, old, object),
+        Allocation::Names => {
+            custom::names::settle(&registry.all_definitions(), object);
+            Ok(())
+        }
     }
 }

@@ -1,10 +1,19 @@
 //! Objects as rows: what `kubectl get` prints.
 
+pub(crate) mod address;
+pub(crate) mod admission;
 mod age;
+pub(crate) mod autoscaling;
+pub(crate) mod batch;
+pub(crate) mod certificates;
 pub(crate) mod cluster;
+pub(crate) mod device;
+pub(crate) mod flowcontrol;
 pub(crate) mod network;
 pub(crate) mod pod;
+pub(crate) mod policy;
 pub(crate) mod rbac;
+pub(crate) mod storage;
 pub(crate) mod workload;
 
 use std::borrow::Cow;
@@ -19,12 +28,12 @@ pub(crate) use self::age::since;
 /// A column of a kind's table.
 #[derive(Clone)]
 pub(crate) struct Column {
-    name: Cow<'static, str>,
-    kind: Cow<'static, str>,
-    format: Cow<'static, str>,
-    description: Cow<'static, str>,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) kind: Cow<'static, str>,
+    pub(crate) format: Cow<'static, str>,
+    pub(crate) description: Cow<'static, str>,
     /// 0 is always shown, 1 with `-o wide`.
-    priority: u8,
+    pub(crate) priority: u8,
 }
 
 impl Column {
@@ -49,6 +58,15 @@ pub(crate) const fn text(name: &'static str) -> Column {
 
 pub(crate) const fn number(name: &'static str) -> Column {
     Column::new(name, "integer", "")
+}
+
+pub(crate) const fn boolean(name: &'static str) -> Column {
+    Column::new(name, "boolean", "")
+}
+
+/// A time, which clients show as an age.
+pub(crate) const fn date(name: &'static str) -> Column {
+    Column::new(name, "date", "")
 }
 
 pub(crate) const fn wide(name: &'static str) -> Column {
@@ -132,6 +150,14 @@ pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
 /// The whole number at a pointer, or 0.
 pub(crate) fn integer(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// A quantity in its canonical form; 0 where there is none.
+pub(crate) fn quantity(value: &Value) -> String {
+    match api::Quantity::from_value(value) {
+        Ok(amount) => amount.to_string(),
+        Err(_) => value.as_str().unwrap_or("0").to_owned(),
+    }
 }
 
 /// How long ago the object was made.

@@ -1,37 +1,57 @@
 //! The kinds we serve, a file for each group.
 
+mod admissionregistration;
+mod apiextensions;
 mod apps;
+mod autoscaling;
+mod batch;
+mod certificates;
 mod coordination;
 mod core;
 mod discovery;
 mod events;
+mod flowcontrol;
 mod networking;
+mod node;
+mod policy;
 mod rbac;
+mod resource;
 mod scheduling;
+mod storage;
 
 use super::Entry;
 use crate::strategy::Strategy;
 use crate::table::cluster;
 
 /// The groups in discovery order.
-static GROUPS: [&[Entry]; 8] = [
+static GROUPS: &[&[Entry]] = &[
     core::CORE,
     apps::APPS,
     events::EVENTS,
+    autoscaling::AUTOSCALING,
+    batch::BATCH,
+    certificates::CERTIFICATES,
     networking::NETWORKING,
+    policy::POLICY,
     rbac::RBAC,
+    storage::STORAGE,
+    admissionregistration::ADMISSIONREGISTRATION,
     scheduling::SCHEDULING,
     coordination::COORDINATION,
+    node::NODE,
     discovery::DISCOVERY,
+    apiextensions::APIEXTENSIONS,
+    resource::RESOURCE,
+    flowcontrol::FLOWCONTROL,
 ];
 
 /// Every kind, in discovery order.
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
-    GROUPS.into_iter().flatten()
+    GROUPS.iter().copied().flatten()
 }
 
 /// What a kind is unless its entry says otherwise.
-const PLAIN: Entry = Entry {
+pub(super) const PLAIN: Entry = Entry {
     group: "",
     version: "v1",
     kind: "",

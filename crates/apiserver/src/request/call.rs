@@ -90,7 +90,12 @@ impl<'k> Call<'k> {
 
     /// Tells the client something, in a Warning header.
     pub(crate) fn warn(&self, text: impl Into<String>) {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text.into());
+        let text = text.into();
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        // A write that was overtaken is decided upon again.
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
     }
 
     pub(super) fn take_warnings(&self) -> Vec<String> {

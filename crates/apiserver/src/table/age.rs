@@ -10,6 +10,14 @@ pub(crate) fn since(time: &str) -> String {
     }
 }
 
+/// How long it was from one RFC 3339 time to another.
+pub(crate) fn between(start: &str, end: &str) -> String {
+    match (start.parse::<Timestamp>(), end.parse::<Timestamp>()) {
+        (Ok(start), Ok(end)) => human(end.as_second() - start.as_second()),
+        _ => "<unknown>".to_owned(),
+    }
+}
+
 /// Seconds as one or two units.
 pub(crate) fn human(seconds: i64) -> String {
     let (minutes, hours) = (seconds / 60, seconds / 3600);

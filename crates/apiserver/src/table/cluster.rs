@@ -2,13 +2,20 @@
 
 use serde_json::Value;
 
-use super::{Column, age_of, integer, list, name, number, or, or_none, since, text, wide};
+use super::{Column, age_of, date, integer, list, name, number, or, or_none, since, text, wide};
 use crate::object::{meta, text as at};
 
 pub(crate) const NAME_AND_AGE: &[Column] = &[name(), text("Age")];
 
 pub(crate) fn name_and_age(object: &Value) -> Vec<Value> {
     vec![meta(object, "name").into(), age_of(object)]
+}
+
+/// Kinds that upstream has no columns for.
+pub(crate) const NAME_AND_CREATION: &[Column] = &[name(), date("Created At")];
+
+pub(crate) fn name_and_creation(object: &Value) -> Vec<Value> {
+    vec![meta(object, "name").into(), meta(object, "creationTimestamp").into()]
 }
 
 pub(crate) const CONFIG_MAP: &[Column] = &[name(), number("Data"), text("Age")];

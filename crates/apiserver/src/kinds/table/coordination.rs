@@ -3,15 +3,13 @@
 use super::{Entry, PLAIN};
 use crate::table::cluster;
 
-pub(super) static COORDINATION: &[Entry] = &[
-    Entry {
-        group: "coordination.k8s.io",
-        kind: "Lease",
-        plural: "leases",
-        singular: "lease",
-        storage: "leases.coordination.k8s.io",
-        columns: cluster::LEASE,
-        row: cluster::lease,
-        ..PLAIN
-    },
-];
+pub(super) static COORDINATION: &[Entry] = &[Entry {
+    group: "coordination.k8s.io",
+    kind: "Lease",
+    plural: "leases",
+    singular: "lease",
+    storage: "leases.coordination.k8s.io",
+    columns: cluster::LEASE,
+    row: cluster::lease,
+    ..PLAIN
+}];

@@ -1,9 +1,12 @@
 //! The core group.
 
-use super::super::Subresource::{Attach, Binding, EphemeralContainers, Eviction, Exec, Finalize, Log, PortForward, Status, Token};
+use super::super::Subresource::{
+    Attach, Binding, EphemeralContainers, Eviction, Exec, Finalize, Log, PortForward, Scale,
+    Status, Token,
+};
 use super::{Entry, PLAIN};
 use crate::strategy;
-use crate::table::{cluster, network, pod};
+use crate::table::{address, cluster, network, pod, policy, storage, workload};
 
 pub(super) static CORE: &[Entry] = &[
     Entry {
@@ -17,6 +20,16 @@ pub(super) static CORE: &[Entry] = &[
         ..PLAIN
     },
     Entry {
+        kind: "Endpoints",
+        plural: "endpoints",
+        singular: "endpoints",
+        short_names: &["ep"],
+        storage: "endpoints",
+        columns: address::ENDPOINTS,
+        row: address::endpoints,
+        ..PLAIN
+    },
+    Entry {
         kind: "Event",
         plural: "events",
         singular: "event",
@@ -24,6 +37,16 @@ pub(super) static CORE: &[Entry] = &[
         storage: "events",
         columns: cluster::EVENT,
         row: cluster::event,
+        ..PLAIN
+    },
+    Entry {
+        kind: "LimitRange",
+        plural: "limitranges",
+        singular: "limitrange",
+        short_names: &["limits"],
+        storage: "limitranges",
+        columns: cluster::NAME_AND_CREATION,
+        row: cluster::name_and_creation,
         ..PLAIN
     },
     Entry {
@@ -53,6 +76,31 @@ pub(super) static CORE: &[Entry] = &[
         ..PLAIN
     },
     Entry {
+        kind: "PersistentVolumeClaim",
+        plural: "persistentvolumeclaims",
+        singular: "persistentvolumeclaim",
+        short_names: &["pvc"],
+        storage: "persistentvolumeclaims",
+        subresources: &[Status],
+        strategy: strategy::STATUS_RETURNED,
+        columns: storage::PERSISTENT_VOLUME_CLAIM,
+        row: storage::persistent_volume_claim,
+        ..PLAIN
+    },
+    Entry {
+        kind: "PersistentVolume",
+        plural: "persistentvolumes",
+        singular: "persistentvolume",
+        short_names: &["pv"],
+        namespaced: false,
+        storage: "persistentvolumes",
+        subresources: &[Status],
+        strategy: strategy::STATUS_RETURNED,
+        columns: storage::PERSISTENT_VOLUME,
+        row: storage::persistent_volume,
+        ..PLAIN
+    },
+    Entry {
         kind: "Pod",
         plural: "pods",
         singular: "pod",
@@ -72,6 +120,41 @@ pub(super) static CORE: &[Entry] = &[
         strategy: strategy::POD,
         columns: pod::COLUMNS,
         row: pod::row,
+        ..PLAIN
+    },
+    Entry {
+        kind: "PodTemplate",
+        plural: "podtemplates",
+        singular: "podtemplate",
+        storage: "podtemplates",
+        strategy: strategy::GENERATION_RETURNED,
+        columns: workload::POD_TEMPLATE,
+        row: workload::pod_template,
+        ..PLAIN
+    },
+    Entry {
+        kind: "ReplicationController",
+        plural: "replicationcontrollers",
+        singular: "replicationcontroller",
+        short_names: &["rc"],
+        categories: &["all"],
+        storage: "replicationcontrollers",
+        subresources: &[Scale, Status],
+        strategy: strategy::REPLICATION_CONTROLLER,
+        columns: workload::REPLICA_SET,
+        row: workload::replica_set,
+        ..PLAIN
+    },
+    Entry {
+        kind: "ResourceQuota",
+        plural: "resourcequotas",
+        singular: "resourcequota",
+        short_names: &["quota"],
+        storage: "resourcequotas",
+        subresources: &[Status],
+        strategy: strategy::RESOURCE_QUOTA,
+        columns: policy::RESOURCE_QUOTA,
+        row: policy::resource_quota,
         ..PLAIN
     },
     Entry {

@@ -4,17 +4,15 @@ use super::super::events;
 use super::{Entry, PLAIN};
 use crate::table::cluster;
 
-pub(super) static EVENTS: &[Entry] = &[
-    Entry {
-        group: "events.k8s.io",
-        kind: "Event",
-        plural: "events",
-        singular: "event",
-        short_names: &["ev"],
-        storage: "events",
-        columns: cluster::EVENT,
-        row: cluster::new_event,
-        conversion: Some(events::CONVERSION),
-        ..PLAIN
-    },
-];
+pub(super) static EVENTS: &[Entry] = &[Entry {
+    group: "events.k8s.io",
+    kind: "Event",
+    plural: "events",
+    singular: "event",
+    short_names: &["ev"],
+    storage: "events",
+    columns: cluster::EVENT,
+    row: cluster::new_event,
+    conversion: Some(events::CONVERSION),
+    ..PLAIN
+}];

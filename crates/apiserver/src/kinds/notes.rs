@@ -1,0 +1,100 @@
+//! What is stored but not acted upon: told to whoever writes it, in a Warning header, and
+//! listed in docs/limits.md.
+//!
+//! A line goes away when something acts on what it names.
+
+use serde_json::Value;
+
+use crate::request::Call;
+
+/// Whole kinds, by their storage, and a field each. A whole kind has "" for a field.
+const NOTES: &[(&str, &str)] = &[
+    ("mutatingadmissionpolicies.admissionregistration.k8s.io", ""),
+    ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", ""),
+    ("mutatingwebhookconfigurations.admissionregistration.k8s.io", ""),
+    ("validatingadmissionpolicies.admissionregistration.k8s.io", ""),
+    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", ""),
+    ("validatingwebhookconfigurations.admissionregistration.k8s.io", ""),
+    ("certificatesigningrequests.certificates.k8s.io", ""),
+    ("cronjobs.batch", ""),
+    ("csidrivers.storage.k8s.io", ""),
+    ("csinodes.storage.k8s.io", ""),
+    ("csistoragecapacities.storage.k8s.io", ""),
+    ("daemonsets.apps", ""),
+    ("deviceclasses.resource.k8s.io", ""),
+    ("flowschemas.flowcontrol.apiserver.k8s.io", ""),
+    ("horizontalpodautoscalers.autoscaling", ""),
+    ("ipaddresses.networking.k8s.io", ""),
+    ("jobs.batch", ""),
+    ("networkpolicies.networking.k8s.io", ""),
+    ("persistentvolumeclaims", ""),
+    ("persistentvolumes", ""),
+    ("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io", ""),
+    ("resourceclaims.resource.k8s.io", ""),
+    ("resourceclaimtemplates.resource.k8s.io", ""),
+    ("resourceslices.resource.k8s.io", ""),
+    ("runtimeclasses.node.k8s.io", ""),
+    ("servicecidrs.networking.k8s.io", ""),
+    ("services", "spec.loadBalancerClass"),
+    ("services", "spec.loadBalancerSourceRanges"),
+    ("services", "spec.trafficDistribution"),
+    ("statefulsets.apps", ""),
+    ("storageclasses.storage.k8s.io", ""),
+    ("volumeattachments.storage.k8s.io", ""),
+    ("volumeattributesclasses.storage.k8s.io", ""),
+];
+
+/// Warns of what the write sets in vain. `old` is what it changes: what was there already was
+/// told of before.
+pub(crate) fn warn(call: &Call<'_>, old: Option<&Value>, new: &Value) {
+    for (_, field) in NOTES.iter().filter(|(storage, _)| *storage == call.kind.storage) {
+        if let Some(text) = text(&call.kind.kind, field, old, new) {
+            call.warn(text);
+        }
+    }
+}
+
+fn text(kind: &str, field: &str, old: Option<&Value>, new: &Value) -> Option<String> {
+    if field.is_empty() {
+        let text = format!("{kind} is stored, but nothing in this server acts on it yet");
+        return old.is_none().then_some(text);
+    }
+    let at =
+        |object: &Value| field.split('.').fold(object.clone(), |here, step| here[step].clone());
+    let value = at(new);
+    let set = !value.is_null() && value != Value::Array(Vec::new());
+    let known = old.is_some_and(|old| at(old) == value);
+    (set && !known).then(|| format!("{field}: stored, but nothing in this server acts on it yet"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::table;
+    use super::*;
+
+    #[test]
+    fn every_note_is_of_a_kind_we_serve_and_listed_in_the_document() {
+        let document = include_str!("../../../../docs/limits.md");
+        for (storage, field) in NOTES {
+            let kind =
+                table::all().find(|kind| kind.storage == *storage && kind.conversion.is_none());
+            let kind = kind.unwrap_or_else(|| panic!("{storage} is not served"));
+            let named = if field.is_empty() { kind.kind } else { field };
+            let named = named.rsplit('.').next().unwrap_or(named);
+            assert!(document.contains(named), "docs/limits.md says nothing of {named}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_told_of_when_it_is_set_or_changed() {
+        let with = |value: Value| json!({"spec": {"x": value}});
+        let told = |old: Option<&Value>, new: &Value| text("K", "spec.x", old, new).is_some();
+        assert!(told(None, &with(json!("a"))));
+        assert!(told(Some(&with(json!("b"))), &with(json!("a"))));
+        assert!(!told(Some(&with(json!("a"))), &with(json!("a"))));
+        assert!(!told(None, &with(json!([]))));
+        assert!(!told(None, &json!({})));
+    }
+}

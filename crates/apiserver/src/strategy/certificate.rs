@@ -1,0 +1,77 @@
+//! CertificateSigningRequests: who asks is who sent the request, and only the approval
+//! subresource approves or denies.
+
+use serde_json::{Value, json};
+
+use crate::object::child_mut;
+use crate::table::list;
+use crate::user::UserInfo;
+
+/// Conditions that only the approval subresource sets.
+const DECISIONS: [&str; 2] = ["Approved", "Denied"];
+
+/// Writes the requester into a new request.
+pub(super) fn sign(user: &UserInfo, request: &mut Value) {
+    let spec = child_mut(request, "spec");
+    for field in ["username", "uid", "groups", "extra"] {
+        spec.remove(field);
+    }
+    let fields = [
+        ("username", json!(user.name), user.name.is_empty()),
+        ("uid", json!(user.uid), user.uid.is_empty()),
+        ("groups", json!(user.groups), user.groups.is_empty()),
+        ("extra", json!(user.extra), user.extra.is_empty()),
+    ];
+    for (field, value, _) in fields.into_iter().filter(|(_, _, empty)| !empty) {
+        spec.insert(field.to_owned(), value);
+    }
+}
+
+/// What an approval may change: the conditions, and nothing else of the status.
+pub(crate) fn approve(old: &Value, new: &Value) -> Value {
+    let mut kept = old.clone();
+    let status = child_mut(&mut kept, "status");
+    match new["status"].get("conditions") {
+        Some(conditions) => status.insert("conditions".to_owned(), conditions.clone()),
+        None => status.remove("conditions"),
+    };
+    kept
+}
+
+/// A status keeps the decisions there are and takes no new ones.
+pub(crate) fn keep_decisions(old: &Value, new: &mut Value) {
+    let is_decision = |condition: &Value| DECISIONS.iter().any(|kind| condition["type"] == **kind);
+    let of = |object: &Value, decided: bool| -> Vec<Value> {
+        let all = list(object, "/status/conditions").iter();
+        all.filter(|condition| is_decision(condition) == decided).cloned().collect()
+    };
+    let conditions = [of(old, true), of(new, false)].concat();
+    if !conditions.is_empty() || new["status"].get("conditions").is_some() {
+        child_mut(new, "status").insert("conditions".to_owned(), conditions.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_requester_is_who_sent_the_request() {
+        let mut request = json!({"spec": {"username": "root", "groups": ["system:masters"]}});
+        sign(&UserInfo::new("jane", ["dev"]), &mut request);
+        let expected = json!({"username": "jane", "groups": ["dev", "system:authenticated"]});
+        assert_eq!(request["spec"], expected);
+    }
+
+    #[test]
+    fn a_status_neither_approves_nor_withdraws_an_approval() {
+        let condition = |kind: &str| json!({"type": kind, "status": "True"});
+        let with = |kinds: &[&str]| {
+            let all: Vec<Value> = kinds.iter().map(|kind| condition(kind)).collect();
+            json!({"status": {"conditions": all}})
+        };
+        let mut new = with(&["Failed", "Denied"]);
+        keep_decisions(&with(&["Approved"]), &mut new);
+        assert_eq!(new, with(&["Approved", "Failed"]));
+    }
+}

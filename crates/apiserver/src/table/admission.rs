@@ -1,0 +1,57 @@
+//! Webhooks and policies of admission.
+
+use serde_json::Value;
+
+use super::{Column, age_of, list, name, number, or, text};
+use crate::object::{meta, text as at};
+
+pub(crate) const WEBHOOKS: &[Column] = &[name(), number("Webhooks"), text("Age")];
+
+pub(crate) fn webhooks(object: &Value) -> Vec<Value> {
+    vec![meta(object, "name").into(), list(object, "/webhooks").len().into(), age_of(object)]
+}
+
+pub(crate) const VALIDATING_POLICY: &[Column] =
+    &[name(), number("Validations"), text("ParamKind"), text("Age")];
+
+pub(crate) fn validating_policy(object: &Value) -> Vec<Value> {
+    policy(object, "/spec/validations")
+}
+
+pub(crate) const MUTATING_POLICY: &[Column] =
+    &[name(), number("Mutations"), text("ParamKind"), text("Age")];
+
+pub(crate) fn mutating_policy(object: &Value) -> Vec<Value> {
+    policy(object, "/spec/mutations")
+}
+
+fn policy(object: &Value, rules: &str) -> Vec<Value> {
+    let kind = &object["spec"]["paramKind"];
+    let parts = [at(kind, "/apiVersion"), at(kind, "/kind")];
+    let kind = if kind.is_object() { parts.join("/") } else { String::new() };
+    vec![
+        meta(object, "name").into(),
+        list(object, rules).len().into(),
+        or(&kind, "<unset>"),
+        age_of(object),
+    ]
+}
+
+pub(crate) const BINDING: &[Column] = &[name(), text("PolicyName"), text("ParamRef"), text("Age")];
+
+pub(crate) fn binding(object: &Value) -> Vec<Value> {
+    let param = &object["spec"]["paramRef"];
+    let shown = match (at(param, "/namespace"), at(param, "/name")) {
+        _ if !param.is_object() => "<unset>".to_owned(),
+        ("", "") => "*".to_owned(),
+        ("", name) => name.to_owned(),
+        (namespace, "") => format!("{namespace}/*"),
+        (namespace, name) => format!("{namespace}/{name}"),
+    };
+    vec![
+        meta(object, "name").into(),
+        at(object, "/spec/policyName").into(),
+        shown.into(),
+        age_of(object),
+    ]
+}
