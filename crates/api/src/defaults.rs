@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 
 use crate::{Gvk, meta};
 
+mod access;
+mod admission;
+mod controller;
 mod pod;
 mod probe;
 mod service;
+mod storage;
 mod volume;
 mod workload;
 
@@ -23,12 +27,33 @@ pub fn apply(gvk: &Gvk, object: &mut Value) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Pod") => pod::apply(object),
         ("", "PodTemplate") => in_object(object, "template", pod::apply_template),
+        ("", "Endpoints") => endpoints(object),
+        ("", "LimitRange") => in_object(object, "spec", |spec| each(spec, "limits", limit_range)),
         ("", "Namespace") => namespace(object),
         ("", "Node") => node(object),
+        ("", "PersistentVolume") => storage::volume(object),
+        ("", "PersistentVolumeClaim") => storage::claim(object),
+        ("", "ReplicationController") => workload::replication_controller(object),
         ("", "Secret") => secret(object),
         ("", "Service") => service::apply(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
+        ("admissionregistration.k8s.io", kind) => admission::apply(kind, object),
+        ("apps", "DaemonSet") => controller::daemon_set(object),
+        ("apps", "StatefulSet") => controller::stateful_set(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => controller::autoscaler(object),
+        ("batch", "CronJob") => controller::cron_job(object),
+        ("batch", "Job") => controller::job(object),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema") => access::flow_schema(object),
+        ("flowcontrol.apiserver.k8s.io", _) => access::priority_level(object),
+        ("networking.k8s.io", "NetworkPolicy") => access::network_policy(object),
+        ("resource.k8s.io", "ResourceClaim") => in_object(object, "spec", access::device_requests),
+        ("resource.k8s.io", "ResourceClaimTemplate") => {
+            in_object(object, "spec", |spec| in_object(spec, "spec", access::device_requests));
+        }
+        ("storage.k8s.io", "CSIDriver") => storage::csi_driver(object),
+        ("storage.k8s.io", "StorageClass") => storage::class(object),
         ("autoscaling", "Scale") => fill(object, "spec", json!({})),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice(object),
         ("networking.k8s.io", "IngressClass") => in_object(object, "spec", ingress_class),
@@ -71,6 +96,25 @@ fn secret(object: &mut Value) {
     });
 }
 
+fn endpoints(object: &mut Value) {
+    each(object, "subsets", |subset| each(subset, "ports", |port| set(port, "protocol", "TCP")));
+}
+
+/// A limit of containers that is not given is the most there may be; a request is the limit, or else
+/// the least.
+fn limit_range(limit: &mut Value) {
+    if crate::read::text(limit, "type") != "Container" {
+        return;
+    }
+    for (field, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")]
+    {
+        let amounts = limit.get(from).and_then(Value::as_object).cloned().unwrap_or_default();
+        for (name, amount) in amounts {
+            in_made(limit, field, |given| fill(given, &name, amount));
+        }
+    }
+}
+
 fn endpoint_slice(object: &mut Value) {
     each(object, "ports", |port| {
         fill(port, "name", json!(""));
@@ -91,6 +135,20 @@ fn role_binding(object: &mut Value) {
         if matches!(subject["kind"].as_str(), Some("User" | "Group")) {
             set(subject, "apiGroup", GROUP);
         }
+    });
+}
+
+/// Names that follow from others, and objects that are not converted.
+fn definition(object: &mut Value) {
+    in_object(object, "spec", |spec| {
+        in_object(spec, "names", |names| {
+            let kind = names["kind"].as_str().unwrap_or_default().to_owned();
+            if !kind.is_empty() {
+                set(names, "singular", kind.to_lowercase());
+                set(names, "listKind", format!("{kind}List"));
+            }
+        });
+        fill(spec, "conversion", json!({"strategy": "None"}));
     });
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::fields::{self, FieldValidation};
 use api::status::Status;
-use api::{Gvk, protobuf, schema};
+use api::{Gvk, TypeSchema, protobuf, schema};
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::custom::Custom;
 use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 
@@ -63,7 +64,11 @@ struct TypeMeta {
 /// request's `fieldValidation` wants.
 pub(crate) fn object(call: &Call<'_>, raw: &Raw, gvk: &Gvk) -> ApiResult<Value> {
     let level = call.query.field_validation()?;
-    let (object, warnings) = judge(decode(raw, gvk)?, level, gvk)?;
+    let decoded = match custom_of(call, gvk) {
+        Some(custom) => custom_body(custom, raw, gvk)?,
+        None => decode(raw, gvk)?,
+    };
+    let (object, warnings) = judge(decoded, level, gvk)?;
     warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(object)
 }
@@ -75,17 +80,48 @@ pub(crate) fn any_object(raw: &Raw, gvk: &Gvk, level: FieldValidation) -> ApiRes
 
 /// A value that is decoded already (a patch's result), held against the type.
 pub(crate) fn checked_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiResult<Value> {
-    let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
     let level = call.query.field_validation()?;
-    let (object, warnings) = judge(fields::decode_value(value, &schema), level, gvk)?;
+    let decoded = match custom_of(call, gvk) {
+        Some(custom) => known_only(custom, fields::decode_value(value, &custom.envelope)),
+        None => {
+            let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
+            fields::decode_value(value, &schema)
+        }
+    };
+    let (object, warnings) = judge(decoded, level, gvk)?;
     warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(object)
 }
 
 type Decoded = Result<fields::Decoded, fields::DecodeError>;
 
+/// The call's own kind, where that is custom and the body is of it.
+fn custom_of<'c>(call: &'c Call<'_>, gvk: &Gvk) -> Option<&'c Custom> {
+    call.kind.custom.as_deref().filter(|_| call.kind.gvk() == *gvk)
+}
+
+/// A custom object: nothing but its metadata is of a type that must be right to be read.
+fn custom_body(custom: &Custom, raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
+    if raw.media == ACCEPTED[2] {
+        return Err(Status::unsupported_media_type(&ACCEPTED[..2]).into());
+    }
+    Ok(known_only(custom, decode_as(raw, gvk, &custom.envelope)?))
+}
+
+/// Without what the schema does not know, and with its defaults.
+fn known_only(custom: &Custom, decoded: Decoded) -> Decoded {
+    let mut decoded = decoded?;
+    decoded.unknown.extend(custom.schema.prune(&mut decoded.value));
+    custom.schema.fill(&mut decoded.value);
+    Ok(decoded)
+}
+
 fn decode(raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
     let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
+    decode_as(raw, gvk, &schema)
+}
+
+fn decode_as(raw: &Raw, gvk: &Gvk, schema: &TypeSchema) -> ApiResult<Decoded> {
     match raw.media.as_str() {
         "" | "application/json" | "text/json" => {
             let meta: TypeMeta = serde_json::from_slice(&raw.bytes).map_err(|error| {
@@ -94,16 +130,16 @@ fn decode(raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
                 ))
             })?;
             same_kind(&meta, gvk)?;
-            Ok(fields::decode_json(&raw.bytes, &schema))
+            Ok(fields::decode_json(&raw.bytes, schema))
         }
         "application/yaml" | "text/yaml" | "application/x-yaml" => {
             let value = yaml(&raw.bytes)?;
             same_kind(&type_meta(&value), gvk)?;
-            Ok(fields::decode_value(&value, &schema))
+            Ok(fields::decode_value(&value, schema))
         }
         "application/vnd.kubernetes.protobuf" => {
             let value = from_protobuf(&raw.bytes, gvk)?;
-            Ok(fields::decode_value(&value, &schema))
+            Ok(fields::decode_value(&value, schema))
         }
         _ => Err(Status::unsupported_media_type(&ACCEPTED).into()),
     }

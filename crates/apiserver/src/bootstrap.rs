@@ -106,7 +106,7 @@ fn agrees(wanted: &Value, found: &Value) -> bool {
     }
 }
 
-async fn ask(
+pub(crate) async fn ask(
     shared: &Arc<Shared>,
     method: Method,
     path: &str,

@@ -51,7 +51,7 @@ pub(crate) fn answer(
         ["apis", group, version] => found(groups::resources(kinds, group, version)),
         [".well-known", "openid-configuration"] => Ok(issuer::configuration(shared)),
         ["openid", "v1", "jwks"] => Ok(issuer::key_set(shared)),
-        ["openapi", "v2"] => openapi::v2(headers),
+        ["openapi", "v2"] => openapi::v2(kinds, headers),
         ["openapi", "v3"] => openapi::index(kinds, headers),
         ["openapi", "v3", rest @ ..] => {
             openapi::document(kinds, &rest.join("/"), headers, request.uri())

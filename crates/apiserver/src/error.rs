@@ -126,6 +126,20 @@ impl ApiError {
         Self::new(405, "MethodNotAllowed", message)
     }
 
+    /// A method that is refused for now.
+    pub(crate) fn not_allowed(message: &str) -> Self {
+        Self::new(405, "MethodNotAllowed", message)
+    }
+
+    /// A custom object that does not say how many it wants.
+    pub(crate) fn not_scalable(kind: &Kind, name: &str) -> Self {
+        Self::new(
+            500,
+            "InternalError",
+            format!("the spec replicas field of {} {name:?} does not exist", kind.resource()),
+        )
+    }
+
     pub(crate) fn too_large(limit: usize) -> Self {
         Status::too_large(limit).into()
     }

@@ -1,6 +1,8 @@
 //! The one table of kinds: everything that distinguishes one kind from another.
 
+mod autoscaling;
 mod events;
+pub(crate) mod notes;
 mod served;
 mod table;
 
@@ -11,6 +13,7 @@ use api::status::Resource;
 use serde_json::Value;
 
 pub(crate) use self::served::Served;
+use crate::custom::{Custom, ScalePaths};
 use crate::strategy::Strategy;
 use crate::table::Column;
 
@@ -54,8 +57,10 @@ pub(crate) struct Kind {
     pub(crate) subresources: Cow<'static, [Subresource]>,
     pub(crate) strategy: Strategy,
     pub(crate) columns: Cow<'static, [Column]>,
-    row: fn(&Value) -> Vec<Value>,
-    conversion: Option<Conversion>,
+    pub(crate) row: fn(&Value) -> Vec<Value>,
+    pub(crate) conversion: Option<Conversion>,
+    /// What a CustomResourceDefinition says of it.
+    pub(crate) custom: Option<Box<Custom>>,
 }
 
 impl From<&'static Entry> for Kind {
@@ -76,6 +81,7 @@ impl From<&'static Entry> for Kind {
             columns: entry.columns.into(),
             row: entry.row,
             conversion: entry.conversion,
+            custom: None,
         }
     }
 }
@@ -101,6 +107,7 @@ pub(crate) enum Subresource {
     EphemeralContainers,
     Finalize,
     Token,
+    Approval,
 }
 
 impl Subresource {
@@ -117,6 +124,7 @@ impl Subresource {
             Self::EphemeralContainers => "ephemeralcontainers",
             Self::Finalize => "finalize",
             Self::Token => "token",
+            Self::Approval => "approval",
         }
     }
 
@@ -130,13 +138,19 @@ impl Subresource {
             Self::Attach => Some(("", "v1", "PodAttachOptions")),
             Self::PortForward => Some(("", "v1", "PodPortForwardOptions")),
             Self::Token => Some(("authentication.k8s.io", "v1", "TokenRequest")),
-            Self::Status | Self::Log | Self::EphemeralContainers | Self::Finalize => None,
+            Self::Status
+            | Self::Approval
+            | Self::Log
+            | Self::EphemeralContainers
+            | Self::Finalize => None,
         }
     }
 
     pub(crate) fn verbs(self) -> &'static [&'static str] {
         match self {
-            Self::Status | Self::Scale | Self::EphemeralContainers => &["get", "patch", "update"],
+            Self::Status | Self::Scale | Self::Approval | Self::EphemeralContainers => {
+                &["get", "patch", "update"]
+            }
             Self::Binding | Self::Eviction | Self::Token => &["create"],
             Self::Exec | Self::Attach | Self::PortForward => &["create", "get"],
             Self::Log => &["get"],
@@ -175,9 +189,15 @@ impl Kind {
             .expect("every storage has the kind that is stored as it is")
     }
 
+    /// What custom kinds begin with.
+    pub(crate) fn blank() -> Self {
+        static PLAIN: Entry = table::PLAIN;
+        Self::from(&PLAIN)
+    }
+
     /// Are the stored bytes what is served?
     pub(crate) fn is_stored_as_served(&self) -> bool {
-        self.conversion.is_none()
+        self.conversion.is_none() && self.custom.is_none()
     }
 
     /// From the served to the stored form.
@@ -192,11 +212,56 @@ impl Kind {
         if let Some(conversion) = self.conversion {
             (conversion.from_stored)(object);
         }
+        self.freshen(object);
+    }
+
+    /// A custom object as it is served, whatever it was stored as: that is the form in which
+    /// custom objects are worked on.
+    pub(crate) fn freshen(&self, object: &mut Value) {
+        if let Some(custom) = &self.custom {
+            custom.serve(object);
+        }
+    }
+
+    /// The type of the form that is worked on.
+    pub(crate) fn schema(&self) -> Option<Arc<api::TypeSchema>> {
+        match &self.custom {
+            Some(custom) => Some(custom.shape.clone()),
+            None => api::schema::of(&self.stored_gvk()),
+        }
+    }
+
+    /// Fills in what an object does not say.
+    pub(crate) fn fill(&self, object: &mut Value) {
+        match &self.custom {
+            Some(custom) => custom.schema.fill(object),
+            None => api::defaults::apply(&self.stored_gvk(), object),
+        }
+    }
+
+    /// What is wrong with an object; `old` is what it replaces.
+    pub(crate) fn problems(&self, object: &Value, old: Option<&Value>) -> Vec<api::FieldError> {
+        let mut errors = match old {
+            Some(old) => api::validation::update(&self.stored_gvk(), object, old),
+            None => api::validation::create(&self.stored_gvk(), object),
+        };
+        if let Some(custom) = &self.custom {
+            errors.extend(custom.schema.validate(object));
+        }
+        errors
+    }
+
+    /// Where a custom kind keeps its size.
+    pub(crate) fn scale_paths(&self) -> Option<&ScalePaths> {
+        self.custom.as_ref()?.scale.as_ref()
     }
 
     /// The cells of an object's row, in served form.
     pub(crate) fn cells(&self, object: &Value) -> Vec<Value> {
-        (self.row)(object)
+        match &self.custom {
+            Some(custom) => custom.cells(object),
+            None => (self.row)(object),
+        }
     }
 
     /// `pods`, `deployments.apps`: as messages name it.
@@ -205,13 +270,21 @@ impl Kind {
     }
 
     pub(crate) fn list_kind(&self) -> String {
-        format!("{}List", self.kind)
+        match &self.custom {
+            Some(custom) => custom.list_kind.clone(),
+            None => format!("{}List", self.kind),
+        }
     }
 }
 
 /// The kinds of the table.
 static BUILT_IN: LazyLock<Vec<Arc<Kind>>> =
     LazyLock::new(|| table::all().map(|entry| Arc::new(entry.into())).collect());
+
+/// Every built-in kind.
+pub(crate) fn built_in() -> impl Iterator<Item = &'static Arc<Kind>> {
+    BUILT_IN.iter()
+}
 
 /// A built-in kind. What a request's path names may be a custom one: see [`Served::find`].
 pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Arc<Kind>> {
@@ -230,7 +303,8 @@ mod tests {
     fn every_name_a_user_may_type_means_one_kind() {
         let mut seen = BTreeSet::new();
         for kind in table::all().filter(|kind| kind.conversion.is_none()) {
-            let names = [kind.plural, kind.singular];
+            // Endpoints are many even when there is one.
+            let names: BTreeSet<&str> = [kind.plural, kind.singular].into();
             for name in names.iter().chain(kind.short_names) {
                 assert!(seen.insert(*name), "{name} means two kinds");
             }

@@ -9,6 +9,7 @@ pub mod authz;
 mod body;
 mod bootstrap;
 mod config;
+mod custom;
 mod discovery;
 mod error;
 mod kinds;

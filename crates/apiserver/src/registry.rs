@@ -1,6 +1,7 @@
 //! Objects in the store: their keys, and what may be written together.
 
 mod addresses;
+mod turns;
 mod write;
 
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use serde_json::Value;
 use store::{KeyValue, Range, Store};
 
 use crate::config::ServiceRange;
+use crate::custom::Definitions;
 use crate::error::ApiResult;
 use crate::kinds::{self, Kind, Served};
 use crate::{object, respond};
 
 pub(crate) use self::addresses::NODE_PORT_RANGE;
-pub(crate) use self::write::Written;
+pub(crate) use self::turns::Turns;
+pub(crate) use self::write::{Along, Written};
 
 /// Where every object's key begins.
 pub(crate) const PREFIX: &str = "/registry/";
@@ -26,11 +29,28 @@ pub(crate) struct Registry {
     pub(crate) store: Store,
     service_range: ServiceRange,
     kinds: ArcSwap<Served>,
+    pub(crate) definitions: Definitions,
+    /// Whose turn it is to be charged to a namespace's quotas.
+    pub(crate) turns: Turns,
 }
 
 impl Registry {
     pub(crate) fn new(store: Store, service_range: ServiceRange) -> Self {
-        Self { store, service_range, kinds: ArcSwap::from_pointee(Served::with([])) }
+        let registry = Self {
+            store,
+            service_range,
+            kinds: ArcSwap::from_pointee(Served::with([])),
+            definitions: Definitions::default(),
+            turns: Turns::default(),
+        };
+        // What was defined before is served from the first request on.
+        registry.follow_definitions();
+        registry
+    }
+
+    /// From now on these kinds are served.
+    pub(crate) fn serve(&self, kinds: Served) {
+        self.kinds.store(Arc::new(kinds));
     }
 
     /// The kinds that are served now.

@@ -9,7 +9,7 @@ use crate::bootstrap::BootstrapError;
 use crate::config::{Config, NodeProxy, ServiceRange};
 use crate::pki::Pki;
 use crate::registry::Registry;
-use crate::{bootstrap, request};
+use crate::{bootstrap, custom, request};
 
 /// The Kubernetes API over a store. Clones are the same server.
 #[derive(Clone)]
@@ -89,8 +89,15 @@ impl ApiServer {
     /// Makes the objects every cluster has; may be called on every start.
     pub async fn bootstrap(&self) -> Result<(), BootstrapError> {
         bootstrap::run(&self.shared).await?;
-        self.shared.ready.get_or_init(|| ());
+        self.shared.ready.get_or_init(|| self.clean_up_definitions());
         Ok(())
+    }
+
+    /// Runs until the server closes.
+    fn clean_up_definitions(&self) {
+        let changed = self.shared.registry.definitions.changed.clone();
+        let closing = self.shared.closing.clone();
+        tokio::spawn(custom::clean_up(Arc::downgrade(&self.shared), closing, changed));
     }
 
     /// The API as a service. A request's [`UserInfo`](crate::UserInfo) extension says who

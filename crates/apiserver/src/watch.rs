@@ -166,6 +166,8 @@ impl Running {
                 Err(WatchError::Closed) => {}
                 Err(error) => out.extend_from_slice(&encode::error(&watch_error(&error, self.sent))),
             },
+            // After the last changes: its objects are deleted before a kind goes.
+            () = gone(encoder) => {}
             () = tick(&mut self.bookmarks) => {
                 let progress = self.sent.max(self.watcher.progress());
                 encoder.bookmark(&mut out, progress, false);
@@ -179,6 +181,14 @@ impl Running {
         if self.bookmarks.is_some() {
             encoder.bookmark(out, self.sent.max(self.watcher.progress()), false);
         }
+    }
+}
+
+/// The kind is served no more, or is another now.
+async fn gone(encoder: &Encoder) {
+    match &encoder.kind.custom {
+        Some(custom) => custom.gone.cancelled().await,
+        None => std::future::pending().await,
     }
 }
 

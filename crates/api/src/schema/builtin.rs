@@ -23,6 +23,7 @@ use k8s_openapi::api::rbac::v1 as rbac;
 use k8s_openapi::api::resource::v1 as resource;
 use k8s_openapi::api::scheduling::v1 as scheduling;
 use k8s_openapi::api::storage::v1 as storage;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{JsonSchema, SchemaGenerator};
 
@@ -105,6 +106,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::new::<admission::ValidatingAdmissionPolicy>(),
     Builtin::new::<admission::ValidatingAdmissionPolicyBinding>(),
     Builtin::new::<admission::ValidatingWebhookConfiguration>(),
+    Builtin::new::<apiextensions::CustomResourceDefinition>(),
     Builtin::new::<apps::ControllerRevision>(),
     Builtin::new::<apps::DaemonSet>(),
     Builtin::new::<apps::Deployment>(),

@@ -50,6 +50,13 @@ impl FieldSelector {
 
     /// Reads `a=b,c!=d` for a kind; fields that the kind cannot be selected by are refused.
     pub fn parse(gvk: &Gvk, text: &str) -> Result<Self, FieldSelectorError> {
+        Self::read(text, |field| supported(gvk, field))
+    }
+
+    fn read(
+        text: &str,
+        known: impl Fn(&str) -> Result<String, FieldSelectorError>,
+    ) -> Result<Self, FieldSelectorError> {
         let mut terms = Vec::new();
         for part in split_terms(text).into_iter().filter(|part| !part.is_empty()) {
             let term = read_term(part).ok_or_else(|| FieldSelectorError::Term {
@@ -57,10 +64,21 @@ impl FieldSelector {
                 term: part.to_owned(),
             })?;
             let value = unescape(term.value)?;
-            let field = supported(gvk, term.field)?;
+            let field = known(term.field)?;
             terms.push(Term { field, value, equal: term.equal });
         }
         Ok(Self { terms })
+    }
+
+    /// The same for a custom kind, whose definition says which fields beside its names.
+    pub fn parse_custom(selectable: &[String], text: &str) -> Result<Self, FieldSelectorError> {
+        Self::read(text, |field| {
+            let common = ["metadata.name", "metadata.namespace"];
+            if common.contains(&field) || selectable.iter().any(|known| known == field) {
+                return Ok(field.to_owned());
+            }
+            Err(FieldSelectorError::Unsupported(format!("field label not supported: {field}")))
+        })
     }
 
     /// Does it select everything?

@@ -3,8 +3,12 @@
 //! Documents are made at the first request and kept compressed: most servers are never
 //! asked, and clients keep what they got by its hash.
 
+pub(super) mod custom;
+mod v2;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
+use std::sync::{Arc, LazyLock};
 
 use api::status::Status;
 use axum::response::{IntoResponse as _, Response};
@@ -17,17 +21,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+pub(super) use self::v2::answer as v2;
 use super::{GIT_VERSION, paths, takes_json};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{Kind, Served};
 use crate::options::Query;
 use crate::{negotiate, respond};
-
-/// What kubectl asks for at `/openapi/v2`.
-const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-
-/// What it comes as: an `@` is no part of a media type.
-const V2_CONTENT: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// One group version's document.
 struct Document {
@@ -36,16 +35,34 @@ struct Document {
     hash: String,
 }
 
-/// The documents of the kinds of one moment, by name.
-pub(crate) struct Documents(BTreeMap<String, Document>);
+/// The documents of the kinds of one moment.
+pub(crate) struct Documents {
+    /// By name.
+    groups: BTreeMap<String, Arc<Document>>,
+    /// All in one, of version 2.
+    whole: Document,
+}
+
+/// Those of groups without custom kinds never change.
+static BUILT_IN: LazyLock<BTreeMap<String, Arc<Document>>> = LazyLock::new(|| {
+    let kinds = Served::with([]);
+    let all = kinds.group_versions().into_iter();
+    all.map(|(group, version)| (name(group, version), build(&kinds, group, version))).collect()
+});
 
 impl Documents {
     pub(crate) fn of(kinds: &Served) -> Self {
         let all = kinds.group_versions().into_iter();
-        Self(
-            all.map(|(group, version)| (name(group, version), build(kinds, group, version)))
-                .collect(),
-        )
+        let groups = all.map(|(group, version)| {
+            let name = name(group, version);
+            let custom = kinds.of(group, version).any(|kind| kind.custom.is_some());
+            let document = match BUILT_IN.get(&name).filter(|_| !custom) {
+                Some(document) => document.clone(),
+                None => build(kinds, group, version),
+            };
+            (name, document)
+        });
+        Self { groups: groups.collect(), whole: v2::document(kinds) }
     }
 }
 
@@ -54,7 +71,7 @@ fn name(group: &str, version: &str) -> String {
     if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
 
-fn build(kinds: &Served, group: &str, version: &str) -> Document {
+fn build(kinds: &Served, group: &str, version: &str) -> Arc<Document> {
     let kinds: Vec<&Kind> = kinds.of(group, version).map(|kind| &**kind).collect();
     let mut gvks: Vec<api::Gvk> = kinds.iter().map(|kind| kind.gvk()).collect();
     for (group, version, kind) in
@@ -64,20 +81,56 @@ fn build(kinds: &Served, group: &str, version: &str) -> Document {
     }
     gvks.push(api::Gvk::core("Status"));
     let mut paths = Map::new();
+    let mut schemas = match api::schema::openapi_v3(&gvks) {
+        Value::Object(schemas) => schemas,
+        _ => Map::new(),
+    };
     for kind in kinds {
         paths::add(&mut paths, kind);
+        if let Some(custom) = &kind.custom {
+            schemas.extend(custom::base());
+            schemas.extend(custom::definitions(kind, custom, custom::Version::V3));
+        }
     }
-    let document = json!({
+    Arc::new(Document::of(&json!({
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": GIT_VERSION},
         "paths": paths,
-        "components": {"schemas": api::schema::openapi_v3(&gvks)},
-    });
-    let plain = document.to_string().into_bytes();
-    let hash = hex::encode_upper(Sha256::digest(&plain));
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&plain).expect("compressing into memory");
-    Document { packed: encoder.finish().expect("compressing into memory").into(), hash }
+        "components": {"schemas": schemas},
+    })))
+}
+
+impl Document {
+    fn of(value: &Value) -> Self {
+        let plain = value.to_string().into_bytes();
+        let hash = hex::encode_upper(Sha256::digest(&plain));
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&plain).expect("compressing into memory");
+        Self { packed: encoder.finish().expect("compressing into memory").into(), hash }
+    }
+
+    /// The document, or only that it has not changed.
+    fn answer(&self, headers: &HeaderMap, caching: &'static str) -> Response {
+        let tag = format!("\"{}\"", self.hash);
+        let fresh =
+            headers.get(IF_NONE_MATCH).is_some_and(|have| have.as_bytes() == tag.as_bytes());
+        let packed = negotiate::takes_gzip(headers);
+        let (code, body) = match (fresh, packed) {
+            (true, _) => (StatusCode::NOT_MODIFIED, Bytes::new()),
+            (false, true) => (StatusCode::OK, self.packed.clone()),
+            (false, false) => (StatusCode::OK, unpack(&self.packed)),
+        };
+        let mut response = (code, body).into_response();
+        let out = response.headers_mut();
+        out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        out.insert(ETAG, HeaderValue::from_str(&tag).expect("a hash in quotes"));
+        out.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        out.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+        if packed && !fresh {
+            out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
 }
 
 /// `/openapi/v3`
@@ -85,7 +138,7 @@ pub(super) fn index(kinds: &Served, headers: &HeaderMap) -> ApiResult<Response> 
     json_only(headers)?;
     let paths: Map<String, Value> = kinds
         .documents()
-        .0
+        .groups
         .iter()
         .map(|(name, document)| {
             let url = format!("/openapi/v3/{name}?hash={}", document.hash);
@@ -103,74 +156,17 @@ pub(super) fn document(
     uri: &Uri,
 ) -> ApiResult<Response> {
     json_only(headers)?;
-    let document = kinds.documents().0.get(name).ok_or_else(ApiError::no_such_path)?;
-    let tag = format!("\"{}\"", document.hash);
-    let fresh = headers.get(IF_NONE_MATCH).is_some_and(|have| have.as_bytes() == tag.as_bytes());
-    let packed = negotiate::takes_gzip(headers);
-    let (code, body) = match (fresh, packed) {
-        (true, _) => (StatusCode::NOT_MODIFIED, Bytes::new()),
-        (false, true) => (StatusCode::OK, document.packed.clone()),
-        (false, false) => (StatusCode::OK, unpack(&document.packed)),
-    };
-    let mut response = (code, body).into_response();
-    let out = response.headers_mut();
-    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    out.insert(ETAG, HeaderValue::from_str(&tag).expect("a hash in quotes"));
-    out.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let document = kinds.documents().groups.get(name).ok_or_else(ApiError::no_such_path)?;
     // Under its hash a document never changes.
     let named = Query::parse(uri)?.get("hash") == Some(document.hash.as_str());
     let caching = if named { "public, immutable, max-age=31536000" } else { "no-cache, private" };
-    out.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
-    if packed && !fresh {
-        out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    Ok(response)
+    Ok(document.answer(headers, caching))
 }
 
 fn unpack(packed: &[u8]) -> Bytes {
     let mut plain = Vec::new();
     GzDecoder::new(packed).read_to_end(&mut plain).expect("we packed it ourselves");
     plain.into()
-}
-
-/// `/openapi/v2`: old clients look whether it is there; what it would say stands in v3.
-pub(super) fn v2(headers: &HeaderMap) -> ApiResult<Response> {
-    if !takes_json(headers) && negotiate::accepted(headers).iter().any(|a| a.media == V2_PROTOBUF) {
-        let mut response = (StatusCode::OK, v2_protobuf()).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_CONTENT));
-        return Ok(response);
-    }
-    json_only(headers)?;
-    let document = json!({
-        "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": GIT_VERSION},
-        "paths": {},
-        "definitions": {},
-    });
-    Ok(respond::value(StatusCode::OK, &document))
-}
-
-/// The same as a `openapi.v2.Document`: kubectl reads it before it sends a List, finds no
-/// schema and leaves the checking to us.
-fn v2_protobuf() -> Vec<u8> {
-    const SWAGGER: u8 = 1;
-    const INFO: u8 = 2;
-    const PATHS: u8 = 8;
-    const DEFINITIONS: u8 = 9;
-    const TITLE: u8 = 1;
-    const VERSION: u8 = 2;
-    let info = [field(TITLE, b"Kubernetes"), field(VERSION, GIT_VERSION.as_bytes())].concat();
-    let fields =
-        [field(SWAGGER, b"2.0"), field(INFO, &info), field(PATHS, b""), field(DEFINITIONS, b"")];
-    fields.concat()
-}
-
-/// A length-delimited protobuf field of fewer than 128 bytes.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80);
-    let mut out = vec![number << 3 | 2, length.expect("our own texts are short")];
-    out.extend(content);
-    out
 }
 
 fn json_only(headers: &HeaderMap) -> ApiResult<()> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::openapi::custom;
 use crate::kinds::{Kind, Subresource};
 
 /// Adds a kind's paths.
@@ -51,7 +52,7 @@ fn item_operations(kind: &Kind) -> Value {
     json!({
         "get": operation(kind, "get", &kind.kind, &[]),
         "put": with_body(operation(kind, "put", &kind.kind, WRITE), name_of(kind)),
-        "patch": patch(operation(kind, "patch", &kind.kind, PATCH)),
+        "patch": patch_of(kind, operation(kind, "patch", &kind.kind, PATCH)),
         "delete": operation(kind, "delete", "Status", DELETE),
     })
 }
@@ -69,7 +70,7 @@ fn subresource_operations(kind: &Kind, subresource: Subresource) -> Value {
         let mut made = bare(action, name, name.2, parameters);
         made = match method {
             "get" => made,
-            "patch" => patch(made),
+            "patch" => patch_of(kind, made),
             _ => with_body(made, name),
         };
         operations.insert(method.to_owned(), made);
@@ -129,7 +130,12 @@ fn bare(action: &str, name: Name<'_>, answer: &str, parameters: &[&str]) -> Valu
 
 /// The OpenAPI name of a kind; streams have none and are described as any object.
 fn definition(group: &str, version: &str, kind: &str) -> String {
-    api::schema::definition_name(&api::Gvk::new(group, version, kind)).unwrap_or_default()
+    match api::schema::definition_name(&api::Gvk::new(group, version, kind)) {
+        Some(name) => name,
+        // Only groups with a domain have custom kinds.
+        None if group.contains('.') => custom::name(group, version, kind),
+        None => String::new(),
+    }
 }
 
 fn reference(definition: &str) -> Value {
@@ -142,6 +148,17 @@ fn reference(definition: &str) -> Value {
 fn with_body(mut operation: Value, name: Name<'_>) -> Value {
     let schema = reference(&definition(name.0, name.1, name.2));
     operation["requestBody"] = json!({"content": {"*/*": {"schema": schema}}, "required": true});
+    operation
+}
+
+/// Strategic merge is for built-in kinds.
+fn patch_of(kind: &Kind, operation: Value) -> Value {
+    let mut operation = patch(operation);
+    if kind.custom.is_some()
+        && let Some(media) = operation["requestBody"]["content"].as_object_mut()
+    {
+        media.remove("application/strategic-merge-patch+json");
+    }
     operation
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use store::{Compare, KeyValue, Op, Revision, Txn};
 
 use super::{Registry, addresses};
+use crate::custom;
 use crate::error::ApiResult;
 use crate::kinds::{self, Kind};
 use crate::object;
@@ -19,6 +20,10 @@ pub(crate) enum Written {
     Raced,
 }
 
+/// Other objects that change together with a write or not at all: each as it was read, and as
+/// it is to be.
+pub(crate) type Along = Vec<(KeyValue, Value)>;
+
 impl Registry {
     /// Writes a new object. `namespace` is the Namespace it was decided upon: a creation
     /// and the end of its namespace cannot cross.
@@ -27,14 +32,15 @@ impl Registry {
         kind: &Kind,
         value: &Value,
         namespace: Option<&KeyValue>,
+        along: &Along,
     ) -> ApiResult<Written> {
         let key = key_of(kind, value);
         let mut txn =
-            Txn::new().when(Compare::absent(key.clone())).then(Op::put(key, object::encode(value)));
+            Txn::new().when(Compare::absent(key.clone())).then(Op::put(key, encode(kind, value)));
         if let Some(namespace) = namespace {
             txn = txn.when(Compare::mod_revision(namespace.key.clone(), namespace.mod_revision));
         }
-        self.commit(addresses::claim(txn, kind, None, Some(value))).await
+        self.commit(kind, addresses::claim(with(txn, along), kind, None, Some(value))).await
     }
 
     /// Writes an object over the version it was decided upon.
@@ -43,12 +49,13 @@ impl Registry {
         kind: &Kind,
         old: (&KeyValue, &Value),
         value: &Value,
+        along: &Along,
     ) -> ApiResult<Written> {
         let (kv, before) = old;
         let txn = Txn::new()
             .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
-            .then(Op::put(kv.key.clone(), object::encode(value)));
-        self.commit(addresses::claim(txn, kind, Some(before), Some(value))).await
+            .then(Op::put(kv.key.clone(), encode(kind, value)));
+        self.commit(kind, addresses::claim(with(txn, along), kind, Some(before), Some(value))).await
     }
 
     /// Takes away the version that was decided upon, and the addresses it held.
@@ -61,11 +68,14 @@ impl Registry {
         let txn = Txn::new()
             .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
             .then(Op::delete(kv.key.clone()));
-        self.commit(addresses::claim(txn, kind, Some(value), None)).await
+        self.commit(kind, addresses::claim(txn, kind, Some(value), None)).await
     }
 
-    async fn commit(&self, txn: Txn) -> ApiResult<Written> {
+    async fn commit(&self, kind: &Kind, txn: Txn) -> ApiResult<Written> {
         let reply = self.store.commit(txn).await?;
+        if reply.succeeded && kind.storage == custom::STORAGE {
+            self.follow_definitions();
+        }
         Ok(if reply.succeeded { Written::At(reply.revision) } else { Written::Raced })
     }
 
@@ -74,6 +84,21 @@ impl Registry {
         let kind = kinds::find("", "v1", "namespaces")?;
         self.get(kind, "", name)
     }
+}
+
+fn with(mut txn: Txn, along: &Along) -> Txn {
+    for (kv, value) in along {
+        txn = txn
+            .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
+            .then(Op::put(kv.key.clone(), object::encode(value)));
+    }
+    txn
+}
+
+/// The stored bytes of an object.
+fn encode(kind: &Kind, value: &Value) -> Bytes {
+    let stored = kind.custom.as_ref().and_then(|custom| custom.store(value));
+    object::encode(stored.as_ref().unwrap_or(value))
 }
 
 fn key_of(kind: &Kind, value: &Value) -> Bytes {

@@ -25,7 +25,9 @@ pub(super) fn get(call: &Call<'_>) -> ApiResult<Response> {
         .registry()
         .get(call.kind, call.namespace(), call.name())
         .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
-    let scale = scale_of(&call.registry().decode(&kv)?);
+    let mut object = call.registry().decode(&kv)?;
+    call.kind.freshen(&mut object);
+    let scale = scale_of(call, &object)?;
     if call.format()? == Format::Table {
         return Ok(respond::value(StatusCode::OK, &table(call, scale)?));
     }
@@ -58,9 +60,16 @@ pub(super) async fn patch(call: &Call<'_>, request: Request<Body>) -> ApiResult<
 
 async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> ApiResult<Response> {
     let written = mutate(call, Part::Scale, Managed::Update, |old| {
-        let scale = change(scale_of(old))?;
+        let scale = change(scale_of(call, old)?)?;
         let mut new = old.clone();
-        new["spec"]["replicas"] = scale["spec"].get("replicas").cloned().unwrap_or(0.into());
+        let replicas = scale["spec"].get("replicas").cloned().unwrap_or(0.into());
+        match call.kind.scale_paths() {
+            Some(paths) => {
+                not_negative(call, &replicas)?;
+                paths.set(&mut new, replicas);
+            }
+            None => new["spec"]["replicas"] = replicas,
+        }
         let metadata = metadata_mut(&mut new);
         // The writer's preconditions stand in the Scale.
         for field in ["resourceVersion", "uid", "name"] {
@@ -74,23 +83,47 @@ async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> A
         Ok(new)
     })
     .await?;
-    Ok(respond::value(StatusCode::OK, &scale_of(&written)))
+    Ok(respond::value(StatusCode::OK, &scale_of(call, &written)?))
 }
 
-fn scale_of(object: &Value) -> Value {
+/// A built-in kind's own validation looks at this itself.
+fn not_negative(call: &Call<'_>, replicas: &Value) -> ApiResult<()> {
+    if replicas.as_i64().is_none_or(|count| count >= 0) {
+        return Ok(());
+    }
+    let error = api::FieldError {
+        path: "spec.replicas".to_owned(),
+        kind: api::validation::ErrorKind::Invalid,
+        value: replicas.clone(),
+        detail: "must be greater than or equal to 0".to_owned(),
+    };
+    Err(api::status::Status::invalid(&gvk(), call.name(), vec![error]).into())
+}
+
+fn scale_of(call: &Call<'_>, object: &Value) -> ApiResult<Value> {
     let mut metadata = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         metadata[field] = object["metadata"][field].clone();
     }
-    let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
-    json!({
+    let (wanted, present, selector) = match call.kind.scale_paths() {
+        Some(paths) => {
+            let Some(wanted) = paths.wanted(object) else {
+                return Err(ApiError::not_scalable(call.kind, call.name()));
+            };
+            (wanted, paths.present(object), paths.selector(object).to_owned())
+        }
+        None => {
+            let count =
+                |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
+            let selector = selector(&object["spec"]["selector"]);
+            (count("/spec/replicas"), count("/status/replicas"), selector)
+        }
+    };
+    Ok(json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
-        "spec": {"replicas": count("/spec/replicas")},
-        "status": {
-            "replicas": count("/status/replicas"),
-            "selector": selector(&object["spec"]["selector"]),
-        },
-    })
+        "spec": {"replicas": wanted},
+        "status": {"replicas": present, "selector": selector},
+    }))
 }

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::{ATTEMPTS_MAX, admission, now};
 use crate::error::{ApiError, ApiResult};
+use crate::kinds::notes;
 use crate::object::{meta, metadata_mut, set_resource_version};
 use crate::registry::Written;
 use crate::request::Call;
-use crate::{body, respond, strategy};
+use crate::{body, custom, respond, strategy};
 
 /// A generated name is tried again so often when it is taken, as upstream.
 const NAMES_MAX: usize = 8;
@@ -51,13 +52,16 @@ pub(crate) async fn insert(
     dry_run: bool,
     managed: Managed,
 ) -> ApiResult<Value> {
+    custom::may_create(call)?;
     prepare(call, &mut object)?;
+    notes::warn(call, None, &object);
     // Before the cluster adds its own: nobody owns that.
     if managed == Managed::Update {
         set_managers(call, None, &mut object)?;
     }
     admission::complete(call, &mut object).await?;
     admission::may_grant(call, None, &object)?;
+    custom::warn(call, &object);
     let prefix = meta(&object, "generateName").to_owned();
     let generate = meta(&object, "name").is_empty() && !prefix.is_empty();
     for _ in 0..NAMES_MAX {
@@ -111,8 +115,8 @@ fn prepare(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
     }
     metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
     metadata.insert("creationTimestamp".to_owned(), now().into());
-    strategy::prepare_create(call.kind, object);
-    api::defaults::apply(&call.kind.stored_gvk(), object);
+    strategy::prepare_create(call.kind, &call.user, object);
+    call.kind.fill(object);
     strategy::finish_create(call.kind, object);
     Ok(())
 }
@@ -127,19 +131,24 @@ async fn insert_named(
     if kind.storage == "namespaces" {
         strategy::namespace::label(&mut object);
     }
+    let _turn = admission::quota::turn(call).await;
     for _ in 0..ATTEMPTS_MAX {
         let namespace = admission::namespace_of(registry, kind, &object)?;
         if registry.get(kind, meta(&object, "namespace"), meta(&object, "name")).is_some() {
             return Ok(None);
         }
         let mut object = object.clone();
+        strategy::settle(kind, &mut object);
         // Before allocation: what is not valid takes no address.
         validate(call, &object)?;
+        admission::limits::check(call, &object)?;
         strategy::allocate(registry, kind, None, &mut object)?;
+        let along = admission::quota::charge(call, &object)?;
         if dry_run {
             return Ok(Some(object));
         }
-        if let Written::At(revision) = registry.insert(kind, &object, namespace.as_ref()).await? {
+        let written = registry.insert(kind, &object, namespace.as_ref(), &along).await?;
+        if let Written::At(revision) = written {
             set_resource_version(&mut object, revision);
             return Ok(Some(object));
         }
@@ -148,7 +157,7 @@ async fn insert_named(
 }
 
 fn validate(call: &Call<'_>, object: &Value) -> ApiResult<()> {
-    let errors = api::validation::create(&call.kind.stored_gvk(), object);
+    let errors = call.kind.problems(object, None);
     if errors.is_empty() {
         return Ok(());
     }
@@ -161,8 +170,7 @@ pub(crate) fn set_managers(
     live: Option<&Value>,
     new: &mut Value,
 ) -> ApiResult<()> {
-    let gvk = call.kind.stored_gvk();
-    let schema = api::schema::of(&gvk).ok_or_else(ApiError::no_such_path)?;
+    let schema = call.kind.schema().ok_or_else(ApiError::no_such_path)?;
     let write = Write {
         schema: &schema,
         gvk: &call.kind.gvk(),

@@ -8,9 +8,10 @@ use store::KeyValue;
 
 use super::delete_options::{self, DeleteOptions, Propagation};
 use super::{ATTEMPTS_MAX, admission, rfc3339};
+use crate::custom;
 use crate::error::{ApiError, ApiResult};
 use crate::object::{child_mut, meta, metadata_mut, set_resource_version, text};
-use crate::registry::Written;
+use crate::registry::{Along, Written};
 use crate::request::Call;
 use crate::respond;
 use crate::strategy::Grace;
@@ -50,14 +51,26 @@ pub(crate) async fn delete(
     for _ in 0..ATTEMPTS_MAX {
         let kv =
             registry.get(kind, namespace, name).ok_or_else(|| ApiError::not_found(kind, name))?;
-        let old = registry.decode(&kv)?;
+        let mut old = registry.decode(&kv)?;
+        kind.freshen(&mut old);
         check_preconditions(call, &old, options)?;
+        let options = &with_propagation(kind.strategy.orphans, &old, options);
         let step = decide(kind.strategy.grace, &old, options, jiff::Timestamp::now().as_second());
         if let Some(deleted) = carry_out(call, &kv, old, step, options.dry_run).await? {
             return Ok(deleted);
         }
     }
     Err(ApiError::contention(kind, "delete"))
+}
+
+/// What becomes of dependents where neither the request nor the object says, for a kind that then
+/// leaves them to themselves.
+fn with_propagation(orphans: bool, old: &Value, options: &DeleteOptions) -> DeleteOptions {
+    let said = api::meta::finalizers(old).any(|finalizer| matches!(finalizer, FOREGROUND | ORPHAN));
+    let silent = options.propagation.is_none() && !said;
+    let propagation =
+        if orphans && silent { Some(Propagation::Orphan) } else { options.propagation };
+    DeleteOptions { propagation, ..options.clone() }
 }
 
 /// `None`: overtaken.
@@ -81,13 +94,15 @@ async fn carry_out(
             Written::Raced => Ok(None),
         },
         Step::Mark(object) if dry_run => Ok(Some(Deleted { object: *object, gone: false })),
-        Step::Mark(mut object) => match registry.replace(kind, (kv, &old), &object).await? {
-            Written::At(revision) => {
-                set_resource_version(&mut object, revision);
-                Ok(Some(Deleted { object: *object, gone: false }))
+        Step::Mark(mut object) => {
+            match registry.replace(kind, (kv, &old), &object, &Along::new()).await? {
+                Written::At(revision) => {
+                    set_resource_version(&mut object, revision);
+                    Ok(Some(Deleted { object: *object, gone: false }))
+                }
+                Written::Raced => Ok(None),
             }
-            Written::Raced => Ok(None),
-        },
+        }
     }
 }
 
@@ -121,9 +136,12 @@ enum Step {
 fn decide(grace: Grace, old: &Value, options: &DeleteOptions, now: i64) -> Step {
     let mut new = old.clone();
     set_finalizers(&mut new, options.propagation);
+    if grace == Grace::Definition && !api::meta::is_deleting(old) {
+        custom::begin_deletion(&mut new);
+    }
     let seconds = match grace {
         Grace::Pod => pod_grace(old, options),
-        Grace::Namespace | Grace::None => 0,
+        Grace::Namespace | Grace::None | Grace::Definition => 0,
     };
     let held = api::meta::finalizers(&new).next().is_some() || is_held(grace, &new);
     if seconds == 0 && !held {
@@ -273,6 +291,20 @@ mod tests {
             ..DeleteOptions::default()
         };
         assert_eq!(decide(Grace::None, &object, &background, 0), Step::Remove);
+    }
+
+    #[test]
+    fn a_kind_that_orphans_does_so_unless_told_otherwise() {
+        let check = |object: Value, asked: Option<Propagation>, expected: Option<Propagation>| {
+            let options = DeleteOptions { propagation: asked, ..DeleteOptions::default() };
+            assert_eq!(with_propagation(true, &object, &options).propagation, expected);
+        };
+        let background = Some(Propagation::Background);
+        check(json!({}), None, Some(Propagation::Orphan));
+        check(json!({}), background, background);
+        check(json!({"metadata": {"finalizers": [FOREGROUND]}}), None, None);
+        let options = DeleteOptions::default();
+        assert_eq!(with_propagation(false, &json!({}), &options).propagation, None);
     }
 
     #[test]

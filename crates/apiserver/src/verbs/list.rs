@@ -137,11 +137,17 @@ impl Reader<'_> {
                 return Ok(true);
             }
             self.range = self.range.clone().after(&kv.key);
-            if everything || self.selection.matches(&self.call.registry().decode(&kv)?) {
+            if everything || self.selects(&kv)? {
                 self.entries.push(kv);
             }
         }
         Ok(false)
+    }
+
+    fn selects(&self, kv: &KeyValue) -> ApiResult<bool> {
+        let mut object = self.call.registry().decode(kv)?;
+        self.call.kind.freshen(&mut object);
+        Ok(self.selection.matches(&object))
     }
 
     fn finish(self, revision: Revision, remaining: Option<usize>, more: bool) -> Page {

@@ -28,8 +28,11 @@ impl Selection {
             })?,
         };
         let text = call.query.get("fieldSelector").unwrap_or("");
-        let fields = FieldSelector::parse(&call.kind.gvk(), text)
-            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let fields = match &call.kind.custom {
+            Some(custom) => FieldSelector::parse_custom(&custom.selectable, text),
+            None => FieldSelector::parse(&call.kind.gvk(), text),
+        };
+        let fields = fields.map_err(|error| ApiError::bad_request(error.to_string()))?;
         Ok(Self { labels, fields })
     }
 

@@ -5,10 +5,11 @@ use store::KeyValue;
 
 use super::create::{Managed, set_managers};
 use super::{ATTEMPTS_MAX, admission};
+use crate::custom;
 use crate::error::{ApiError, ApiResult};
-use crate::kinds::Kind;
+use crate::kinds::{Kind, notes};
 use crate::object::{meta, metadata_mut, set_resource_version};
-use crate::registry::Written;
+use crate::registry::{Along, Written};
 use crate::request::Call;
 use crate::strategy::{self, Grace};
 
@@ -21,6 +22,8 @@ pub(crate) enum Part {
     Status,
     /// A Namespace's finalizers.
     Finalize,
+    /// Whether a certificate may be signed.
+    Approval,
     /// The size, by the scale subresource.
     Scale,
     /// The node of a pod, which nothing else may set.
@@ -40,18 +43,20 @@ pub(crate) async fn mutate(
         let kv = registry
             .get(kind, call.namespace(), call.name())
             .ok_or_else(|| ApiError::not_found(kind, call.name()))?;
-        let old = registry.decode(&kv)?;
+        let mut old = registry.decode(&kv)?;
+        kind.freshen(&mut old);
         let mut new = change(&old)?;
         check_preconditions(kind, &old, &new)?;
         finish(call, part, managed, &old, &mut new)?;
         if unchanged(&old, &new) {
             return Ok(old);
         }
+        let along = admission::quota::change(call, part, &old, &new)?;
         if dry_run {
             return Ok(new);
         }
         let gone = is_over(kind, &old, &new);
-        match store(call, gone, (&kv, &old), &new).await? {
+        match store(call, gone, (&kv, &old), &new, &along).await? {
             Written::At(revision) => {
                 set_resource_version(&mut new, revision);
                 return Ok(new);
@@ -67,10 +72,11 @@ async fn store(
     gone: bool,
     old: (&KeyValue, &Value),
     new: &Value,
+    along: &Along,
 ) -> ApiResult<Written> {
     match gone {
         true => call.registry().remove(call.kind, old.0, old.1).await,
-        false => call.registry().replace(call.kind, old, new).await,
+        false => call.registry().replace(call.kind, old, new, along).await,
     }
 }
 
@@ -116,13 +122,19 @@ fn finish(
     let kind = call.kind;
     keep_other_parts(kind, part, old, new);
     keep_metadata(old, new);
-    api::defaults::apply(&kind.stored_gvk(), new);
+    kind.fill(new);
+    if matches!(part, Part::Main | Part::Status) {
+        custom::warn(call, new);
+    }
     if kind.storage == "namespaces" {
         strategy::namespace::label(new);
     }
     admission::one_default(call, new)?;
     admission::may_grant(call, Some(old), new)?;
     strategy::allocate(call.registry(), kind, Some(old), new)?;
+    if part == Part::Main {
+        notes::warn(call, Some(old), new);
+    }
     // As upstream, to be placed is no change of what is wanted.
     if part != Part::Binding && strategy::bumps_generation(kind, old, new) {
         let generation = api::meta::generation(old) + 1;
@@ -148,6 +160,14 @@ fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
                 copy_metadata(new, &mut kept, "labels");
                 copy_metadata(new, &mut kept, "annotations");
             }
+            if kind.strategy.signed_by_requester {
+                strategy::certificate::keep_decisions(old, &mut kept);
+            }
+            *new = kept;
+        }
+        Part::Approval => {
+            let mut kept = strategy::certificate::approve(old, new);
+            copy_metadata(new, &mut kept, "managedFields");
             *new = kept;
         }
         Part::Finalize => {
@@ -193,10 +213,12 @@ fn keep_metadata(old: &Value, new: &mut Value) {
 }
 
 fn validate(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> {
-    if matches!(part, Part::Status | Part::Binding) {
+    // A custom object's status is as its schema says too.
+    let unchecked = matches!(part, Part::Status | Part::Approval | Part::Binding);
+    if unchecked && kind.custom.is_none() {
         return Ok(());
     }
-    let errors = api::validation::update(&kind.stored_gvk(), new, old);
+    let errors = kind.problems(new, Some(old));
     if errors.is_empty() {
         return Ok(());
     }
@@ -226,7 +248,9 @@ fn is_over(kind: &Kind, old: &Value, new: &Value) -> bool {
     }
     match kind.strategy.grace {
         Grace::Namespace => new["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty),
-        Grace::Pod | Grace::None => api::meta::deletion_grace_period_seconds(old).unwrap_or(0) == 0,
+        Grace::Pod | Grace::None | Grace::Definition => {
+            api::meta::deletion_grace_period_seconds(old).unwrap_or(0) == 0
+        }
     }
 }
 

@@ -49,7 +49,10 @@ impl Encoder {
 
     fn selects(&self, kv: &KeyValue) -> bool {
         self.selection.is_everything()
-            || decode_at(kv, kv.mod_revision).is_ok_and(|object| self.selection.matches(&object))
+            || decode_at(kv, kv.mod_revision).is_ok_and(|mut object| {
+                self.kind.freshen(&mut object);
+                self.selection.matches(&object)
+            })
     }
 
     fn write(&self, out: &mut Vec<u8>, change: &str, kv: &KeyValue, revision: Revision) {

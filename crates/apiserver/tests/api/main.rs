@@ -3,12 +3,15 @@
 mod access;
 mod accounts;
 mod conversations;
+mod custom;
 mod deletion;
 mod discovery;
+mod kinds;
 mod kube_rs;
 mod kubectl;
 mod lists;
 mod priorities;
+mod quotas;
 mod reviews;
 mod roles;
 mod services;

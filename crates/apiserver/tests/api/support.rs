@@ -28,9 +28,17 @@ pub struct Answer {
 
 impl Server {
     pub async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::over(store::Store::in_memory(), tempfile::tempdir().unwrap()).await
+    }
+
+    /// The same cluster under a server that has just started.
+    pub async fn restart(self) -> Self {
+        self.api.close();
+        Self::over(self.store, self.directory).await
+    }
+
+    async fn over(store: store::Store, directory: tempfile::TempDir) -> Self {
         let pki = Arc::new(Pki::open(directory.path().join("pki")).unwrap());
-        let store = store::Store::in_memory();
         let api = ApiServer::new(Config {
             store: store.clone(),
             pki: pki.clone(),
@@ -42,7 +50,8 @@ impl Server {
         api.bootstrap().await.unwrap();
         let server = Self { api, pki, store, directory };
         // A controller's work, of which none runs here; pods need it.
-        server.account("default", "default").await;
+        let account = json!({"metadata": {"name": "default"}});
+        server.ask("POST /api/v1/namespaces/default/serviceaccounts", account).await;
         server
     }
 
@@ -151,7 +160,7 @@ pub fn deployment(name: &str) -> Value {
 }
 
 /// Does `found` have every field of `wanted`? Lists must agree item by item.
-fn has(found: &Value, wanted: &Value) -> bool {
+pub fn has(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => {
             wanted.iter().all(|(key, wanted)| has(found.get(key).unwrap_or(&Value::Null), wanted))

@@ -1,0 +1,195 @@
+//! From a definition to the kinds it defines: one for each version that is served.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use api::TypeSchema;
+use api::custom::Schema;
+use api::schema::{ObjectShape, Shape};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::cells::Cells;
+use super::{ScalePaths, is_deleting};
+use crate::kinds::{Kind, Name, Subresource};
+use crate::object::text;
+use crate::strategy;
+use crate::table::Column;
+
+/// What a custom kind has beyond a built-in one.
+pub(crate) struct Custom {
+    /// Its own version's schema.
+    pub(crate) schema: Schema,
+    /// The schema as it was written, for OpenAPI; null where there is none.
+    pub(crate) document: Value,
+    /// As server-side apply sees it.
+    pub(crate) shape: Arc<TypeSchema>,
+    /// What can be read strictly of any custom object: its metadata.
+    pub(crate) envelope: Arc<TypeSchema>,
+    /// `example.com/v1`: what objects are stored as.
+    storage_version: String,
+    /// By apiVersion: objects may be stored as any of them.
+    schemas: Arc<BTreeMap<String, Schema>>,
+    api_version: String,
+    pub(crate) list_kind: String,
+    cells: Cells,
+    pub(crate) scale: Option<ScalePaths>,
+    /// Fields that objects can be selected by: `spec.color`.
+    pub(crate) selectable: Vec<String>,
+    /// No new objects: the definition is being deleted.
+    pub(crate) terminating: AtomicBool,
+    /// Cancelled when this is no longer what is served.
+    pub(crate) gone: CancellationToken,
+}
+
+impl Custom {
+    /// A stored object, in whatever version, as this version serves it.
+    pub(crate) fn serve(&self, object: &mut Value) {
+        let stored = text(object, "/apiVersion");
+        if stored != self.api_version {
+            if let Some(schema) = self.schemas.get(stored) {
+                schema.prune(object);
+                schema.fill(object);
+            }
+            object["apiVersion"] = self.api_version.clone().into();
+        }
+        self.schema.prune(object);
+        self.schema.fill(object);
+    }
+
+    /// An object of this version as it is stored.
+    pub(crate) fn store(&self, object: &Value) -> Option<Value> {
+        if self.storage_version == self.api_version {
+            return None;
+        }
+        let mut stored = object.clone();
+        stored["apiVersion"] = self.storage_version.clone().into();
+        if let Some(schema) = self.schemas.get(&self.storage_version) {
+            schema.prune(&mut stored);
+        }
+        Some(stored)
+    }
+
+    pub(crate) fn cells(&self, object: &Value) -> Vec<Value> {
+        self.cells.of(object)
+    }
+}
+
+/// The kinds of a definition that is established.
+pub(super) fn kinds_of(definition: &Value) -> Vec<Kind> {
+    let terminating = is_deleting(definition);
+    let versions = definition["spec"]["versions"].as_array().map_or(&[][..], Vec::as_slice);
+    let served = versions.iter().any(|version| version["served"] == true);
+    let schemas = Arc::new(schemas(definition, versions));
+    versions
+        .iter()
+        // Objects are deleted through a version: where none is served, through the stored one.
+        .filter(|v| v["served"] == true || !served && terminating && v["storage"] == true)
+        .map(|version| kind(definition, version, versions, &schemas))
+        .collect()
+}
+
+fn schemas(definition: &Value, versions: &[Value]) -> BTreeMap<String, Schema> {
+    let group = text(definition, "/spec/group");
+    let schema =
+        |version: &Value| (format!("{group}/{}", text(version, "/name")), schema_of(version));
+    versions.iter().map(schema).collect()
+}
+
+/// Validation has read every schema before it was stored.
+fn schema_of(version: &Value) -> Schema {
+    match &version["schema"]["openAPIV3Schema"] {
+        Value::Null => Schema::open(),
+        document => Schema::read(document).unwrap_or_else(|_| Schema::open()),
+    }
+}
+
+fn kind(
+    definition: &Value,
+    version: &Value,
+    versions: &[Value],
+    schemas: &Arc<BTreeMap<String, Schema>>,
+) -> Kind {
+    let names = &definition["status"]["acceptedNames"];
+    let name = |field: &str| -> Name { text(names, field).to_owned().into() };
+    let list = |field: &str| -> Vec<Name> {
+        let texts = names[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+        texts.map(|text| Cow::Owned(text.to_owned())).collect()
+    };
+    let group = text(definition, "/spec/group");
+    let has_status = version["subresources"]["status"].is_object();
+    let has_scale = version["subresources"]["scale"].is_object();
+    let subresources = [(has_scale, Subresource::Scale), (has_status, Subresource::Status)];
+    let subresources = subresources.into_iter().filter_map(|(has, sub)| has.then_some(sub));
+    let (columns, cells) = Cells::read(version);
+    let storage = versions.iter().find(|version| version["storage"] == true).unwrap_or(version);
+    let own = Own { group, version, storage, schemas, cells };
+    let custom = own.custom(text(names, "/listKind"), is_deleting(definition));
+    Kind {
+        group: group.to_owned().into(),
+        version: text(version, "/name").to_owned().into(),
+        kind: name("/kind"),
+        plural: name("/plural"),
+        singular: name("/singular"),
+        short_names: list("shortNames"),
+        categories: list("categories"),
+        namespaced: definition["spec"]["scope"] == "Namespaced",
+        storage: format!("{}.{group}", text(names, "/plural")).into(),
+        subresources: subresources.collect::<Vec<_>>().into(),
+        strategy: if has_status { strategy::CUSTOM_WITH_STATUS } else { strategy::CUSTOM },
+        columns: Cow::<[Column]>::Owned(columns),
+        custom: Some(Box::new(custom)),
+        ..Kind::blank()
+    }
+}
+
+struct Own<'a> {
+    group: &'a str,
+    version: &'a Value,
+    storage: &'a Value,
+    schemas: &'a Arc<BTreeMap<String, Schema>>,
+    cells: Cells,
+}
+
+impl Own<'_> {
+    fn custom(self, list_kind: &str, terminating: bool) -> Custom {
+        let api_version = |version: &Value| format!("{}/{}", self.group, text(version, "/name"));
+        let schema = schema_of(self.version);
+        let shape = schema.shape();
+        let selectable = self.version["selectableFields"].as_array().into_iter().flatten();
+        let selectable = selectable.map(|f| text(f, "/jsonPath").trim_start_matches('.'));
+        Custom {
+            envelope: Arc::new(envelope(&shape)),
+            shape: Arc::new(shape),
+            document: self.version["schema"]["openAPIV3Schema"].clone(),
+            storage_version: api_version(self.storage),
+            api_version: api_version(self.version),
+            schemas: self.schemas.clone(),
+            list_kind: list_kind.to_owned(),
+            cells: self.cells,
+            scale: ScalePaths::read(&self.version["subresources"]["scale"]),
+            selectable: selectable.map(str::to_owned).collect(),
+            terminating: AtomicBool::new(terminating),
+            gone: CancellationToken::new(),
+            schema,
+        }
+    }
+}
+
+/// `apiVersion`, `kind` and `metadata` as every resource has them, and anything else.
+fn envelope(shape: &TypeSchema) -> TypeSchema {
+    let names = ["apiVersion", "kind", "metadata"];
+    let fields =
+        names.into_iter().filter_map(|name| Some((name.into(), shape.field(name)?.clone())));
+    let object = ObjectShape {
+        fields: fields.collect(),
+        required: Vec::new(),
+        atomic: false,
+        retain_keys: false,
+        preserve_unknown: true,
+        definition: None,
+    };
+    TypeSchema { shape: Shape::Object(object), description: None, nullable: false }
+}

@@ -1,0 +1,48 @@
+//! What writers of definitions and of their objects are told: nothing is ignored in silence.
+
+use api::custom::{Schema, is_known_format};
+use serde_json::Value;
+
+use super::STORAGE;
+use crate::request::Call;
+
+/// Deeper schemas are refused.
+const DEPTH_MAX: usize = 64;
+
+/// Warns of what is stored and does nothing.
+pub(crate) fn warn(call: &Call<'_>, object: &Value) {
+    if let Some(custom) = &call.kind.custom
+        && custom.schema.has_rules()
+    {
+        call.warn("x-kubernetes-validations: this server does not evaluate the rules of this kind");
+    }
+    if call.kind.storage != STORAGE {
+        return;
+    }
+    for version in object["spec"]["versions"].as_array().into_iter().flatten() {
+        let document = &version["schema"]["openAPIV3Schema"];
+        if Schema::read(document).is_ok_and(|schema| schema.has_rules()) {
+            call.warn(format!(
+                "spec.versions[{}]: x-kubernetes-validations are stored, but this server does not \
+                 evaluate them",
+                version["name"].as_str().unwrap_or("")
+            ));
+        }
+        formats(call, document, 0);
+    }
+}
+
+fn formats(call: &Call<'_>, value: &Value, depth: usize) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    if let Some(format) = value["format"].as_str().filter(|f| !f.is_empty() && !is_known_format(f))
+    {
+        call.warn(format!("unrecognized format {format:?}"));
+    }
+    let lists = ["allOf", "anyOf", "oneOf"].map(|junctor| value[junctor].as_array());
+    let single = ["items", "additionalProperties", "not"].map(|field| &value[field]);
+    let properties = value["properties"].as_object().into_iter().flatten().map(|(_, below)| below);
+    let below = single.into_iter().chain(lists.into_iter().flatten().flatten()).chain(properties);
+    below.filter(|below| below.is_object()).for_each(|below| formats(call, below, depth + 1));
+}

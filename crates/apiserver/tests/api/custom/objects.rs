@@ -1,0 +1,142 @@
+use serde_json::json;
+
+use super::{TABS, server_with, spec_of, tab, tabs, with_versions};
+use crate::support::admin;
+
+#[tokio::test]
+async fn objects_have_generation_managers_and_versions_like_any_other() {
+    let server = server_with(tabs(spec_of(json!({"a": {"type": "string"}})))).await;
+    let made = server
+        .check(
+            &format!("POST {TABS}"),
+            tab("one", json!({"a": "x"})),
+            201,
+            json!({
+                "kind": "Tab", "metadata": {"generation": 1, "namespace": "default",
+                    "managedFields": [{"manager": "test", "operation": "Update",
+                        "fieldsV1": {"f:spec": {"f:a": {}}}}]},
+            }),
+        )
+        .await;
+    let same = server
+        .check(&format!("PATCH {TABS}/one"), json!({"spec": {"a": "x"}}), 200, json!({}))
+        .await;
+    assert_eq!(same["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+    server
+        .check(
+            &format!("PATCH {TABS}/one"),
+            json!({"spec": {"a": "y"}}),
+            200,
+            json!({"metadata": {"generation": 2}}),
+        )
+        .await;
+    let mut stale = made;
+    stale["spec"]["a"] = "z".into();
+    server.check(&format!("PUT {TABS}/one"), stale, 409, json!({"reason": "Conflict"})).await;
+    server
+        .check(&format!("DELETE {TABS}/one"), json!(null), 200, json!({"status": "Success"}))
+        .await;
+}
+
+#[tokio::test]
+async fn strategic_merge_is_not_for_custom_kinds() {
+    let server = server_with(tabs(spec_of(json!({})))).await;
+    server.check(&format!("POST {TABS}"), tab("one", json!({})), 201, json!({})).await;
+    let headers = [("content-type", "application/strategic-merge-patch+json")];
+    let answer = server.ask_as(admin(), &format!("PATCH {TABS}/one"), &headers, "{}").await;
+    assert_eq!(answer.code, 415);
+}
+
+#[tokio::test]
+async fn apply_merges_lists_as_the_schema_says() {
+    let ports = json!({"type": "array", "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"], "items": {"type": "object", "required": ["name"],
+            "properties": {"name": {"type": "string"}, "port": {"type": "integer"}}}});
+    let server = server_with(tabs(spec_of(json!({"ports": ports})))).await;
+    let apply = async |manager: &str, spec| {
+        let path = format!("PATCH {TABS}/one?fieldManager={manager}");
+        let headers = [("content-type", "application/apply-patch+yaml")];
+        server.ask_as(admin(), &path, &headers, tab("one", spec).to_string()).await
+    };
+    let first = apply("a", json!({"ports": [{"name": "x", "port": 1}]})).await;
+    assert_eq!(first.code, 201, "{}", first.body);
+    let second = apply("b", json!({"ports": [{"name": "y", "port": 2}]})).await;
+    assert_eq!(second.code, 200, "{}", second.body);
+    assert_eq!(second.body["spec"]["ports"].as_array().unwrap().len(), 2);
+    assert_eq!(apply("b", json!({"ports": [{"name": "x", "port": 3}]})).await.code, 409);
+    let unknown = apply("a", json!({"other": 1})).await;
+    assert_eq!(unknown.code, 400);
+    let message = unknown.body["message"].as_str().unwrap();
+    assert!(message.contains(".spec.other: field not declared in schema"), "{message}");
+}
+
+#[tokio::test]
+async fn tables_have_the_columns_of_the_definition() {
+    let server = server_with(with_versions(json!([{
+        "name": "v1", "served": true, "storage": true,
+        "schema": {"openAPIV3Schema": spec_of(json!({"a": {"type": "string"}, "n": {"type": "integer"}}))},
+        "additionalPrinterColumns": [
+            {"name": "A", "type": "string", "jsonPath": ".spec.a", "description": "the a"},
+            {"name": "N", "type": "integer", "jsonPath": ".spec.n", "priority": 1},
+        ],
+    }])))
+    .await;
+    server
+        .check(&format!("POST {TABS}"), tab("one", json!({"a": "x", "n": 3})), 201, json!({}))
+        .await;
+    let headers = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io")];
+    let table = server.ask_as(admin(), &format!("GET {TABS}"), &headers, "").await.body;
+    assert_eq!(table["rows"][0]["cells"], json!(["one", "x", 3]));
+    assert_eq!(table["columnDefinitions"][1]["description"], "the a");
+    assert_eq!(table["columnDefinitions"][2]["priority"], 1);
+}
+
+#[tokio::test]
+async fn fields_can_be_selected_by_where_the_definition_says_so() {
+    let server = server_with(with_versions(json!([{
+        "name": "v1", "served": true, "storage": true,
+        "schema": {"openAPIV3Schema": spec_of(json!({"color": {"type": "string"}}))},
+        "selectableFields": [{"jsonPath": ".spec.color"}],
+    }])))
+    .await;
+    for (name, color) in [("a", "red"), ("b", "blue")] {
+        let object = tab(name, json!({"color": color}));
+        server.check(&format!("POST {TABS}"), object, 201, json!({})).await;
+    }
+    let path = format!("GET {TABS}?fieldSelector=spec.color%3Dred");
+    let list = server.check(&path, json!(null), 200, json!({})).await;
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    assert_eq!(list["items"][0]["metadata"]["name"], "a");
+    let unknown = format!("GET {TABS}?fieldSelector=spec.size%3D1");
+    server
+        .check(
+            &unknown,
+            json!(null),
+            400,
+            json!({"message": "field label not supported: spec.size"}),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn custom_kinds_are_in_both_forms_of_discovery() {
+    let server = server_with(tabs(spec_of(json!({})))).await;
+    server
+        .check(
+            "GET /apis/example.com/v1",
+            json!(null),
+            200,
+            json!({"resources": [{
+                "name": "tabs", "singularName": "tab", "namespaced": true, "kind": "Tab",
+                "shortNames": ["tb"], "categories": ["all"],
+            }]}),
+        )
+        .await;
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let answer = server.ask_as(admin(), "GET /apis", &[("accept", accept)], "").await;
+    let groups = answer.body["items"].as_array().unwrap();
+    let group = groups.iter().find(|group| group["metadata"]["name"] == "example.com").unwrap();
+    assert_eq!(group["versions"][0]["resources"][0]["resource"], "tabs");
+    let responds = &group["versions"][0]["resources"][0]["responseKind"];
+    assert_eq!(*responds, json!({"group": "example.com", "version": "v1", "kind": "Tab"}));
+}
