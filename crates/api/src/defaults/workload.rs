@@ -1,8 +1,10 @@
-//! Deployments and ReplicaSets. In apps/v1 neither labels nor the selector come from the template.
+//! Deployments and ReplicaSets. In apps/v1 neither labels nor the selector come from the template;
+//! a ReplicationController's do.
 
 use serde_json::{Value, json};
 
 use super::{fill, in_made, in_object, pod, set};
+use crate::meta;
 use crate::read;
 
 pub(super) fn deployment(object: &mut Value) {
@@ -32,4 +34,23 @@ pub(super) fn replica_set(object: &mut Value) {
         fill(spec, "replicas", json!(1));
         in_object(spec, "template", pod::apply_template);
     });
+}
+
+pub(super) fn replication_controller(object: &mut Value) {
+    in_made(object, "spec", |spec| {
+        fill(spec, "replicas", json!(1));
+        in_object(spec, "template", pod::apply_template);
+    });
+    let labels = read::at(object, &["spec", "template", "metadata", "labels"]).clone();
+    if read::is_zero(&labels) {
+        return;
+    }
+    in_made(object, "spec", |spec| {
+        if read::is_empty(spec, "selector") {
+            spec["selector"] = labels.clone();
+        }
+    });
+    if meta::labels(object).is_empty() {
+        meta::set(object, "labels", labels);
+    }
 }

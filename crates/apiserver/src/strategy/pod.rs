@@ -23,6 +23,12 @@ pub(super) fn initial_status(pod: &Value) -> Value {
     json!({"phase": "Pending", "qosClass": qos_class(pod)})
 }
 
+/// Writes the service class again.
+pub(super) fn qualify(pod: &mut Value) {
+    let class = qos_class(pod);
+    child_mut(pod, "status").insert("qosClass".to_owned(), class.into());
+}
+
 /// Guaranteed, Burstable or BestEffort.
 fn qos_class(pod: &Value) -> &'static str {
     let containers: Vec<&Value> =

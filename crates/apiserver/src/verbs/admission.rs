@@ -1,6 +1,8 @@
 //! What must hold beside the object itself before it is written.
 
+pub(crate) mod limits;
 mod priority;
+pub(crate) mod quota;
 mod roles;
 mod service_account;
 mod tolerations;
@@ -41,6 +43,7 @@ pub(crate) fn namespace_of(
 pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
     if call.kind.strategy.grace == Grace::Pod {
         service_account::admit(call, object).await?;
+        limits::fill_in(call, object)?;
         tolerations::admit(object);
         priority::admit(call, object)?;
     }
