@@ -12,6 +12,7 @@ mod pod;
 #[path = "../support/traces.rs"]
 mod traces;
 
+mod access;
 mod backup;
 mod chaos;
 mod docs;
