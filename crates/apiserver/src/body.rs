@@ -81,16 +81,22 @@ pub(crate) fn any_object(raw: &Raw, gvk: &Gvk, level: FieldValidation) -> ApiRes
 /// A value that is decoded already (a patch's result), held against the type.
 pub(crate) fn checked_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiResult<Value> {
     let level = call.query.field_validation()?;
-    let decoded = match custom_of(call, gvk) {
-        Some(custom) => known_only(custom, fields::decode_value(value, &custom.envelope)),
-        None => {
-            let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
-            fields::decode_value(value, &schema)
-        }
-    };
-    let (object, warnings) = judge(decoded, level, gvk)?;
+    let (object, warnings) = judge(decoded_value(call, value, gvk)?, level, gvk)?;
     warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(object)
+}
+
+/// The same of what a webhook has changed: what the type does not know is dropped in silence.
+pub(crate) fn known_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiResult<Value> {
+    Ok(judge(decoded_value(call, value, gvk)?, FieldValidation::Ignore, gvk)?.0)
+}
+
+fn decoded_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiResult<Decoded> {
+    if let Some(custom) = custom_of(call, gvk) {
+        return Ok(known_only(custom, fields::decode_value(value, &custom.envelope)));
+    }
+    let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
+    Ok(fields::decode_value(value, &schema))
 }
 
 type Decoded = Result<fields::Decoded, fields::DecodeError>;
@@ -161,8 +167,23 @@ fn judge(decoded: Decoded, level: FieldValidation, gvk: &Gvk) -> ApiResult<(Valu
 pub(crate) fn yaml(bytes: &[u8]) -> ApiResult<Value> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| ApiError::bad_request("the body is not UTF-8 text"))?;
-    serde_saphyr::from_str(text)
-        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+    serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map_or(0, |location| location.line());
+        let text = error.to_string();
+        ApiError::bad_request(match repeated_key(&text) {
+            // In the words of Go's decoder, which tests and people look for.
+            Some(key) => format!(
+                "error decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  \
+                 line {line}: key {key:?} already set in map"
+            ),
+            None => format!("error decoding YAML: {text}"),
+        })
+    })
+}
+
+/// The key that an error of the YAML reader says is there twice.
+fn repeated_key(error: &str) -> Option<&str> {
+    error.split_once("duplicate mapping key: ")?.1.split([',', '\n']).next()
 }
 
 fn type_meta(value: &Value) -> TypeMeta {

@@ -29,6 +29,7 @@ mod table;
 mod user;
 mod verbs;
 mod watch;
+mod webhooks;
 
 pub use authz::{Attributes, Authorizer, Decision};
 pub use bootstrap::BootstrapError;

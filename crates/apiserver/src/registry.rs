@@ -15,6 +15,7 @@ use crate::config::ServiceRange;
 use crate::custom::Definitions;
 use crate::error::ApiResult;
 use crate::kinds::{self, Kind, Served};
+use crate::webhooks::Webhooks;
 use crate::{object, respond};
 
 pub(crate) use self::addresses::NODE_PORT_RANGE;
@@ -29,6 +30,8 @@ pub(crate) struct Registry {
     pub(crate) store: Store,
     service_range: ServiceRange,
     kinds: ArcSwap<Served>,
+    /// Who else has a say in a write.
+    pub(crate) webhooks: ArcSwap<Webhooks>,
     pub(crate) definitions: Definitions,
     /// Whose turn it is to be charged to a namespace's quotas.
     pub(crate) turns: Turns,
@@ -40,17 +43,24 @@ impl Registry {
             store,
             service_range,
             kinds: ArcSwap::from_pointee(Served::with([])),
+            webhooks: ArcSwap::default(),
             definitions: Definitions::default(),
             turns: Turns::default(),
         };
         // What was defined before is served from the first request on.
         registry.follow_definitions();
+        registry.follow_webhooks();
         registry
     }
 
     /// From now on these kinds are served.
     pub(crate) fn serve(&self, kinds: Served) {
         self.kinds.store(Arc::new(kinds));
+    }
+
+    /// From now on the hooks in the store are asked.
+    pub(crate) fn follow_webhooks(&self) {
+        self.webhooks.rcu(|_| Arc::new(Webhooks::read(&self.store)));
     }
 
     /// The kinds that are served now.

@@ -26,7 +26,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
 use crate::server::Shared;
 use crate::user::UserInfo;
-use crate::{discovery, negotiate, subresources, verbs};
+use crate::{discovery, negotiate, subresources, verbs, webhooks};
 
 /// More warnings than this are not sent with one reply.
 const WARNINGS_MAX: usize = 50;
@@ -95,6 +95,17 @@ fn verb_of(call: &Call<'_>, method: &Method) -> ApiResult<&'static str> {
         };
     }
     let named = call.name.is_some();
+    // Upstream has no word for the others; whoever may do everything may do these.
+    if call.subresource.is_some_and(subresources::is_proxy) {
+        return Ok(match *method {
+            Method::GET | Method::HEAD => "get",
+            Method::POST => "create",
+            Method::PUT => "update",
+            Method::PATCH => "patch",
+            Method::DELETE => "delete",
+            _ => "",
+        });
+    }
     match *method {
         Method::GET | Method::HEAD if call.query.flag("watch")? && call.subresource.is_none() => {
             Ok("watch")
@@ -112,6 +123,7 @@ fn verb_of(call: &Call<'_>, method: &Method) -> ApiResult<&'static str> {
 
 async fn dispatch(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiResult<Response> {
     if let Some(subresource) = call.subresource {
+        webhooks::connect(call, subresource).await?;
         return subresources::answer(call, subresource, verb, request).await;
     }
     match (verb, call.name.is_some()) {

@@ -9,7 +9,7 @@ use super::{Registry, addresses};
 use crate::custom;
 use crate::error::ApiResult;
 use crate::kinds::{self, Kind};
-use crate::object;
+use crate::{object, webhooks};
 
 /// Did the write happen?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,9 @@ impl Registry {
         let reply = self.store.commit(txn).await?;
         if reply.succeeded && kind.storage == custom::STORAGE {
             self.follow_definitions();
+        }
+        if reply.succeeded && webhooks::is_configuration(&kind.storage) {
+            self.follow_webhooks();
         }
         Ok(if reply.succeeded { Written::At(reply.revision) } else { Written::Raced })
     }

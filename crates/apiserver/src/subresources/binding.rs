@@ -13,12 +13,15 @@ use crate::request::Call;
 use crate::verbs::create::Managed;
 use crate::verbs::mutate::{Part, mutate};
 use crate::verbs::now;
+use crate::webhooks::{self, Operation};
 use crate::{body, respond};
 
 pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
-    let binding = body::object(call, &raw, &Gvk::core("Binding"))?;
+    let gvk = Gvk::core("Binding");
+    let binding = body::object(call, &raw, &gvk)?;
     check(call, &binding)?;
+    let binding = webhooks::admit(call, Operation::Create, gvk, binding, None).await?;
     mutate(call, Part::Binding, Managed::Update, |old| bound(call, old, &binding)).await?;
     Ok(respond::created())
 }

@@ -14,6 +14,7 @@ use crate::table::workload::{self, selector};
 use crate::verbs::create::Managed;
 use crate::verbs::mutate::{Part, mutate};
 use crate::verbs::patch::{Patch, refuse_force};
+use crate::webhooks::{self, Operation};
 use crate::{body, respond, table};
 
 fn gvk() -> Gvk {
@@ -59,8 +60,15 @@ pub(super) async fn patch(call: &Call<'_>, request: Request<Body>) -> ApiResult<
 }
 
 async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> ApiResult<Response> {
+    let judged = match webhooks::judge(call) {
+        true => Some(judged(call, &change).await?),
+        false => None,
+    };
     let written = mutate(call, Part::Scale, Managed::Update, |old| {
-        let scale = change(scale_of(call, old)?)?;
+        let scale = match &judged {
+            Some(scale) => scale.clone(),
+            None => change(scale_of(call, old)?)?,
+        };
         let mut new = old.clone();
         let replicas = scale["spec"].get("replicas").cloned().unwrap_or(0.into());
         match call.kind.scale_paths() {
@@ -84,6 +92,17 @@ async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> A
     })
     .await?;
     Ok(respond::value(StatusCode::OK, &scale_of(call, &written)?))
+}
+
+/// The new size after webhooks have seen it.
+async fn judged(call: &Call<'_>, change: &impl Fn(Value) -> ApiResult<Value>) -> ApiResult<Value> {
+    let kv = call.registry().get(call.kind, call.namespace(), call.name());
+    let kv = kv.ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
+    let mut object = call.registry().decode(&kv)?;
+    call.kind.freshen(&mut object);
+    let old = scale_of(call, &object)?;
+    let new = change(old.clone())?;
+    webhooks::admit(call, Operation::Update, gvk(), new, Some(old)).await
 }
 
 /// A built-in kind's own validation looks at this itself.

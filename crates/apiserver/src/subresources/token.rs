@@ -14,6 +14,7 @@ use crate::object::{meta, text};
 use crate::pki::token::{Bound, Claims, ISSUER, Named};
 use crate::request::Call;
 use crate::verbs::rfc3339;
+use crate::webhooks::{self, Operation};
 use crate::{body, respond};
 
 /// A token's life unless another is asked for.
@@ -25,7 +26,8 @@ const SECONDS_MAX: i64 = 1 << 32;
 
 pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
-    let mut asked = body::object(call, &raw, &gvk())?;
+    let asked = body::object(call, &raw, &gvk())?;
+    let mut asked = webhooks::admit(call, Operation::Create, gvk(), asked, None).await?;
     let kv = call
         .registry()
         .get(call.kind, call.namespace(), call.name())

@@ -12,7 +12,7 @@ use crate::kinds::notes;
 use crate::object::{meta, metadata_mut, set_resource_version};
 use crate::registry::Written;
 use crate::request::Call;
-use crate::{body, custom, respond, strategy};
+use crate::{body, custom, respond, strategy, webhooks};
 
 /// A generated name is tried again so often when it is taken, as upstream.
 const NAMES_MAX: usize = 8;
@@ -60,6 +60,7 @@ pub(crate) async fn insert(
         set_managers(call, None, &mut object)?;
     }
     admission::complete(call, &mut object).await?;
+    webhooks::mutate_create(call, &mut object, dry_run).await?;
     admission::may_grant(call, None, &object)?;
     custom::warn(call, &object);
     let prefix = meta(&object, "generateName").to_owned();
@@ -131,6 +132,7 @@ async fn insert_named(
     if kind.storage == "namespaces" {
         strategy::namespace::label(&mut object);
     }
+    ask_webhooks(call, &object, dry_run).await?;
     let _turn = admission::quota::turn(call).await;
     for _ in 0..ATTEMPTS_MAX {
         let namespace = admission::namespace_of(registry, kind, &object)?;
@@ -154,6 +156,18 @@ async fn insert_named(
         }
     }
     Err(ApiError::contention(kind, "create"))
+}
+
+/// Others judge only what is valid, and before anybody waits for a turn.
+async fn ask_webhooks(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResult<()> {
+    if !webhooks::judge(call) {
+        return Ok(());
+    }
+    let mut settled = object.clone();
+    strategy::settle(call.kind, &mut settled);
+    validate(call, &settled)?;
+    admission::limits::check(call, &settled)?;
+    webhooks::validate_create(call, &settled, dry_run).await
 }
 
 fn validate(call: &Call<'_>, object: &Value) -> ApiResult<()> {

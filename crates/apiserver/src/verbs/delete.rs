@@ -8,13 +8,13 @@ use store::KeyValue;
 
 use super::delete_options::{self, DeleteOptions, Propagation};
 use super::{ATTEMPTS_MAX, admission, rfc3339};
-use crate::custom;
 use crate::error::{ApiError, ApiResult};
 use crate::object::{child_mut, meta, metadata_mut, set_resource_version, text};
 use crate::registry::{Along, Written};
 use crate::request::Call;
 use crate::respond;
 use crate::strategy::Grace;
+use crate::{custom, webhooks};
 
 /// What a pod gets when neither it nor the request says.
 const GRACE_SECONDS: i64 = 30;
@@ -54,6 +54,7 @@ pub(crate) async fn delete(
         let mut old = registry.decode(&kv)?;
         kind.freshen(&mut old);
         check_preconditions(call, &old, options)?;
+        webhooks::delete(call, &old, options).await?;
         let options = &with_propagation(kind.strategy.orphans, &old, options);
         let step = decide(kind.strategy.grace, &old, options, jiff::Timestamp::now().as_second());
         if let Some(deleted) = carry_out(call, &kv, old, step, options.dry_run).await? {

@@ -5,13 +5,13 @@ use store::KeyValue;
 
 use super::create::{Managed, set_managers};
 use super::{ATTEMPTS_MAX, admission};
-use crate::custom;
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{Kind, notes};
 use crate::object::{meta, metadata_mut, set_resource_version};
 use crate::registry::{Along, Written};
 use crate::request::Call;
 use crate::strategy::{self, Grace};
+use crate::{custom, webhooks};
 
 /// Which part of an object a write may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,9 @@ pub(crate) async fn mutate(
         kind.freshen(&mut old);
         let mut new = change(&old)?;
         check_preconditions(kind, &old, &new)?;
+        let managed = ask_webhooks(call, part, managed, (&old, &mut new), dry_run).await?;
         finish(call, part, managed, &old, &mut new)?;
+        webhooks::validate_update(call, &old, &new, dry_run).await?;
         if unchanged(&old, &new) {
             return Ok(old);
         }
@@ -65,6 +67,28 @@ pub(crate) async fn mutate(
         }
     }
     Err(ApiError::contention(kind, "update"))
+}
+
+/// Lets webhooks change what is to be written. The writer owns what it wrote, not what they did.
+async fn ask_webhooks(
+    call: &Call<'_>,
+    part: Part,
+    managed: Managed,
+    (old, new): (&Value, &mut Value),
+    dry_run: bool,
+) -> ApiResult<Managed> {
+    let own = matches!(part, Part::Scale | Part::Binding);
+    if own || !webhooks::judge(call) {
+        return Ok(managed);
+    }
+    keep_other_parts(call.kind, part, old, new);
+    keep_metadata(old, new);
+    call.kind.fill(new);
+    if managed == Managed::Update {
+        set_managers(call, Some(old), new)?;
+    }
+    webhooks::mutate_update(call, old, new, dry_run).await?;
+    Ok(Managed::Applied)
 }
 
 async fn store(

@@ -1,0 +1,164 @@
+//! Asking the hooks: those that change one after the other, those that judge all at once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use serde_json::Value;
+
+use super::asked::Asked;
+use super::hook::Hook;
+use super::review::{self, Verdict};
+use super::{Webhooks, connection, denial};
+use crate::body;
+use crate::error::{ApiError, ApiResult};
+use crate::kinds::Kind;
+
+/// What a first round leaves behind for a second one.
+#[derive(Default)]
+pub(super) struct Round {
+    /// Has a hook changed the object?
+    pub(super) changed: bool,
+    /// Called, and willing to be again when the object changes.
+    called: BTreeSet<String>,
+    /// To be called again.
+    due: BTreeSet<String>,
+}
+
+impl Round {
+    /// The object is not what the hooks that were called have seen.
+    pub(super) fn has_changed(&mut self) {
+        self.changed = true;
+        self.due.append(&mut self.called);
+    }
+}
+
+impl Webhooks {
+    /// Lets the mutating hooks change the object, each once.
+    pub(super) async fn mutate(&self, asked: &mut Asked<'_>) -> ApiResult<Round> {
+        let mut round = Round::default();
+        for hook in &self.mutating {
+            self.mutate_by(hook, asked, &mut round).await?;
+        }
+        Ok(round)
+    }
+
+    /// The hooks that want to see what has changed since they were called; none is called for
+    /// the first time here.
+    pub(super) async fn again(&self, asked: &mut Asked<'_>, round: &mut Round) -> ApiResult<()> {
+        for hook in &self.mutating {
+            if round.due.contains(&hook.id) {
+                self.mutate_by(hook, asked, round).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn mutate_by(
+        &self,
+        hook: &Arc<Hook>,
+        asked: &mut Asked<'_>,
+        round: &mut Round,
+    ) -> ApiResult<()> {
+        let Some(kind) = hook.wants(asked)? else { return Ok(()) };
+        let verdict = ask(hook, asked, &kind, true).await?;
+        if let Some(verdict) = verdict
+            && change(hook, asked, &kind, &verdict.patch)?
+        {
+            round.has_changed();
+        }
+        if hook.reinvocable {
+            round.called.insert(hook.id.clone());
+        }
+        Ok(())
+    }
+
+    /// Asks the validating hooks.
+    pub(super) async fn validate(&self, asked: &Asked<'_>) -> ApiResult<()> {
+        let mut wanted = Vec::new();
+        for hook in &self.validating {
+            if let Some(kind) = hook.wants(asked)? {
+                wanted.push((hook, kind));
+            }
+        }
+        let asking = wanted.iter().map(|(hook, kind)| ask(hook, asked, kind, false));
+        join_all(asking).await.into_iter().try_for_each(|verdict| verdict.map(drop))
+    }
+}
+
+/// Asks one hook; `None`: it could not be asked, and that does not matter to it.
+async fn ask(
+    hook: &Hook,
+    asked: &Asked<'_>,
+    kind: &Kind,
+    mutating: bool,
+) -> ApiResult<Option<Verdict>> {
+    if asked.dry_run && !hook.takes_dry_run {
+        return Err(ApiError::bad_request(format!(
+            "admission webhook {:?} does not support dry run",
+            hook.name
+        )));
+    }
+    let uid = uuid::Uuid::new_v4().to_string();
+    let shown = |object: &Option<Value>| show(asked, kind, object.clone());
+    let objects = (shown(&asked.object), shown(&asked.old));
+    let question = review::question(asked, hook, kind, &uid, objects);
+    let body = question.to_string().into();
+    let reply = connection::call(asked.call.registry(), hook, body).await;
+    let verdict = reply.and_then(|review| {
+        review::answer(&review, hook.review_version, &uid, mutating)
+            .map_err(|why| format!("received invalid webhook response: {why}"))
+    });
+    let verdict = match verdict {
+        Ok(verdict) => verdict,
+        Err(why) if hook.ignores_failure => {
+            tracing::warn!(hook = hook.name, why, "a webhook failed and is ignored, as it says");
+            return Ok(None);
+        }
+        Err(why) => return Err(denial::not_called(&hook.name, &why)),
+    };
+    verdict.warnings.iter().for_each(|warning| asked.call.warn(warning.as_str()));
+    if !verdict.allowed {
+        return Err(denial::refused(&hook.name, &verdict.result));
+    }
+    Ok(Some(verdict))
+}
+
+/// An object of the call's kind in the form of another of its versions.
+fn show(asked: &Asked<'_>, kind: &Kind, object: Option<Value>) -> Value {
+    let Some(mut object) = object else { return Value::Null };
+    if asked.is_own_kind() {
+        convert(asked.call.kind, kind, &mut object);
+    }
+    object
+}
+
+fn convert(from: &Kind, to: &Kind, object: &mut Value) {
+    if from.version != to.version || from.group != to.group {
+        from.to_stored(object);
+        to.from_stored(object);
+    }
+}
+
+/// Applies a hook's patch; was that a change?
+fn change(hook: &Hook, asked: &mut Asked<'_>, kind: &Kind, patch: &Value) -> ApiResult<bool> {
+    if patch.as_array().is_none_or(Vec::is_empty) {
+        return Ok(false);
+    }
+    let Some(object) = asked.object.clone() else {
+        return Err(denial::internal(format!(
+            "admission webhook {:?} attempted to modify the object, which is not supported for this operation",
+            hook.name
+        )));
+    };
+    let mut patched = show(asked, kind, Some(object));
+    api::patch::json::apply(&mut patched, patch)
+        .map_err(|error| denial::internal(error.to_string()))?;
+    if asked.is_own_kind() {
+        convert(kind, asked.call.kind, &mut patched);
+    }
+    let known = body::known_value(asked.call, &patched, &asked.gvk)?;
+    let changed = asked.object.as_ref() != Some(&known);
+    asked.object = Some(known);
+    Ok(changed)
+}
