@@ -1,7 +1,7 @@
 //! Keeps the EndpointSlices of every Service that has a selector in step with its pods.
 //! Source: Kubernetes, "EndpointSlices", <https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/>.
 
-mod endpoints;
+pub(crate) mod endpoints;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,9 +22,11 @@ use crate::owner::{controller_ref, name, namespace};
 use endpoints::Slice;
 
 /// Names the Service that a slice belongs to.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
+/// On all that belongs to a Service without an address of its own.
+pub(crate) const HEADLESS: &str = "service.kubernetes.io/headless";
 
 pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
     let controller = Controller::new(context.all::<Service>(), watcher::Config::default());
@@ -39,7 +41,7 @@ pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
 
 /// The Services that a changed pod may concern: all with a selector in its namespace, since
 /// the pod may have had other labels before.
-fn services_near(services: &Store<Service>, pod: &Pod) -> Vec<ObjectRef<Service>> {
+pub(crate) fn services_near(services: &Store<Service>, pod: &Pod) -> Vec<ObjectRef<Service>> {
     let near = |service: &&Arc<Service>| {
         service.metadata.namespace == pod.metadata.namespace && selector_of(service).is_some()
     };
@@ -51,7 +53,7 @@ fn services_near(services: &Store<Service>, pod: &Pod) -> Vec<ObjectRef<Service>
         .collect()
 }
 
-fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {
+pub(crate) fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {
     let spec = service.spec.as_ref()?;
     if spec.type_.as_deref() == Some("ExternalName") {
         return None;
@@ -74,22 +76,22 @@ async fn reconcile(woken: Arc<Service>, ctx: Arc<Context>) -> Result<Action, Rec
     let api: Api<EndpointSlice> = ctx.api(ns);
     let ours = format!("{SERVICE_NAME}={},{MANAGED_BY}={MANAGER}", name(&service.metadata));
     let present = api.list(&ListParams::default().labels(&ours)).await?.items;
-    write(&api, &service, wanted, present).await?;
+    write(&api, wanted, present, |slice| new_slice(&service, slice)).await?;
     Ok(Action::await_change())
 }
 
-fn to_query(selector: &BTreeMap<String, String>) -> String {
+pub(crate) fn to_query(selector: &BTreeMap<String, String>) -> String {
     let pairs: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
 }
 
 /// Turns the present slices into the wanted ones, pairing those with the same ports first so
 /// that a watcher sees as few changes as possible.
-async fn write(
+pub(crate) async fn write(
     api: &Api<EndpointSlice>,
-    service: &Service,
     wanted: Vec<Slice>,
     mut present: Vec<EndpointSlice>,
+    new: impl Fn(Slice) -> EndpointSlice,
 ) -> Result<(), ReconcileError> {
     for slice in wanted {
         let same = present.iter().position(|old| old.ports.as_ref() == Some(&slice.ports));
@@ -97,7 +99,7 @@ async fn write(
         {
             Some(old) => update(api, &old, &slice).await?,
             None => {
-                api.create(&PostParams::default(), &new_slice(service, slice)).await?;
+                api.create(&PostParams::default(), &new(slice)).await?;
             }
         }
     }
@@ -124,12 +126,16 @@ async fn update(
     Ok(())
 }
 
+pub(crate) fn is_headless(service: &Service) -> bool {
+    service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()) == Some("None")
+}
+
 fn new_slice(service: &Service, slice: Slice) -> EndpointSlice {
     let mut labels = service.metadata.labels.clone().unwrap_or_default();
     labels.insert(SERVICE_NAME.into(), name(&service.metadata).into());
     labels.insert(MANAGED_BY.into(), MANAGER.into());
-    if service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()) == Some("None") {
-        labels.insert("service.kubernetes.io/headless".into(), String::new());
+    if is_headless(service) {
+        labels.insert(HEADLESS.into(), String::new());
     }
     EndpointSlice {
         metadata: ObjectMeta {

@@ -1,9 +1,10 @@
-//! Keeps as many pods as a ReplicaSet asks for.
+//! Keeps as many pods as a ReplicaSet, or a ReplicationController, asks for.
 //! Source: Kubernetes, "ReplicaSet", <https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/>.
 
 mod claim;
-mod rank;
-mod status;
+pub(crate) mod rank;
+pub(crate) mod replicator;
+pub(crate) mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,38 +22,46 @@ use crate::context::Context;
 use crate::drive::{ReconcileError, drive};
 use crate::merge::write_status;
 use crate::owner::{controller_ref, name, namespace};
+use replicator::Replicator;
 
 /// The most pods made or deleted in one look at a ReplicaSet (Kubernetes' burstReplicas).
 const BURST: usize = 500;
 
 pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
-    let controller = Controller::new(context.all::<ReplicaSet>(), watcher::Config::default())
+    keep::<ReplicaSet>(context).await
+}
+
+/// The controller of one kind.
+pub(crate) async fn keep<S: Replicator>(context: Arc<Context>) -> Result<(), ReconcileError> {
+    let controller = Controller::new(context.all::<S>(), watcher::Config::default())
         .owns(context.all::<Pod>(), watcher::Config::default());
     drive(controller, context, reconcile).await
 }
 
-async fn reconcile(woken: Arc<ReplicaSet>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
-    let ns = namespace(&woken.metadata);
-    let sets: Api<ReplicaSet> = ctx.api(ns);
-    let Some(set) = sets.get_opt(name(&woken.metadata)).await? else {
+async fn reconcile<S: Replicator>(
+    woken: Arc<S>,
+    ctx: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    let ns = namespace(woken.meta());
+    let sets: Api<S> = ctx.api(ns);
+    let Some(set) = sets.get_opt(name(woken.meta())).await? else {
         return Ok(Action::await_change());
     };
     let pods = claim::pods_of(&set, &ctx).await?;
-    let outcome = match set.metadata.deletion_timestamp {
+    let outcome = match set.meta().deletion_timestamp {
         Some(_) => Ok(()),
         None => scale(&set, &pods, &ctx).await,
     };
     let (status, recheck) = status::observe(&set, &pods, outcome.as_ref().err(), Timestamp::now());
-    write_status(&sets, name(&set.metadata), set.status.as_ref(), &status).await?;
+    write_status(&sets, name(set.meta()), set.status(), &S::status_from(status)).await?;
     outcome?;
     Ok(recheck
         .map_or_else(Action::await_change, |seconds| Action::requeue(Duration::from_secs(seconds))))
 }
 
 /// Makes the missing pods or deletes the surplus ones.
-async fn scale(set: &ReplicaSet, pods: &[Pod], ctx: &Context) -> Result<(), ReconcileError> {
-    let wanted =
-        usize::try_from(set.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1)).unwrap_or(0);
+async fn scale<S: Replicator>(set: &S, pods: &[Pod], ctx: &Context) -> Result<(), ReconcileError> {
+    let wanted = usize::try_from(set.replicas()).unwrap_or(0);
     let active: Vec<&Pod> = pods.iter().filter(|pod| rank::is_active(pod)).collect();
     if active.len() < wanted {
         create(set, (wanted - active.len()).min(BURST), ctx).await
@@ -62,9 +71,9 @@ async fn scale(set: &ReplicaSet, pods: &[Pod], ctx: &Context) -> Result<(), Reco
     }
 }
 
-async fn create(set: &ReplicaSet, count: usize, ctx: &Context) -> Result<(), ReconcileError> {
-    let pods: Api<Pod> = ctx.api(namespace(&set.metadata));
-    let recorder = ctx.recorder("replicaset-controller");
+async fn create<S: Replicator>(set: &S, count: usize, ctx: &Context) -> Result<(), ReconcileError> {
+    let pods: Api<Pod> = ctx.api(namespace(set.meta()));
+    let recorder = ctx.recorder(S::COMPONENT);
     let template = new_pod(set);
     for _ in 0..count {
         match pods.create(&PostParams::default(), &template).await {
@@ -81,13 +90,13 @@ async fn create(set: &ReplicaSet, count: usize, ctx: &Context) -> Result<(), Rec
     Ok(())
 }
 
-fn new_pod(set: &ReplicaSet) -> Pod {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
+fn new_pod<S: Replicator>(set: &S) -> Pod {
+    let template = set.template().cloned().unwrap_or_default();
     let wanted = template.metadata.unwrap_or_default();
     Pod {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}-", name(&set.metadata))),
-            namespace: set.metadata.namespace.clone(),
+            generate_name: Some(format!("{}-", name(set.meta()))),
+            namespace: set.meta().namespace.clone(),
             labels: wanted.labels,
             annotations: wanted.annotations,
             finalizers: wanted.finalizers,
@@ -99,14 +108,14 @@ fn new_pod(set: &ReplicaSet) -> Pod {
     }
 }
 
-async fn delete(
-    set: &ReplicaSet,
+async fn delete<S: Replicator>(
+    set: &S,
     ordered: Vec<&Pod>,
     count: usize,
     ctx: &Context,
 ) -> Result<(), ReconcileError> {
-    let pods: Api<Pod> = ctx.api(namespace(&set.metadata));
-    let recorder = ctx.recorder("replicaset-controller");
+    let pods: Api<Pod> = ctx.api(namespace(set.meta()));
+    let recorder = ctx.recorder(S::COMPONENT);
     for pod in ordered.into_iter().take(count) {
         let only_this = Preconditions { uid: pod.metadata.uid.clone(), resource_version: None };
         let params = DeleteParams { preconditions: Some(only_this), ..Default::default() };

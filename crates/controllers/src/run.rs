@@ -7,8 +7,9 @@ use kube::Client;
 
 use crate::context::Context;
 use crate::{
-    cluster_roles, deployment, endpointslice, event_ttl, garbage, namespace, node_lifecycle,
-    replicaset, root_ca, scheduler, serviceaccount,
+    cluster_roles, deployment, disruption, endpointmirror, endpoints, endpointslice, event_ttl,
+    garbage, namespace, node_lifecycle, replicaset, replicationcontroller, resourcequota, root_ca,
+    scheduler, serviceaccount,
 };
 
 /// What the controllers need to know beside the API.
@@ -41,12 +42,18 @@ pub fn run(clients: Clients, tasks: &Tasks, config: ControllersConfig) {
     start! {
         "clusterrole-aggregation" => cluster_roles::run,
         "deployment" => deployment::run,
+        "disruption" => disruption::run,
+        "endpoints" => endpoints::run,
+        "endpoints-orphans" => endpoints::orphans::run,
         "endpointslice" => endpointslice::run,
+        "endpointslice-mirroring" => endpointmirror::run,
         "event-ttl" => event_ttl::run,
         "garbage-collector" => garbage::run,
         "namespace" => namespace::run,
         "node-lifecycle" => node_lifecycle::run,
         "replicaset" => replicaset::run,
+        "replicationcontroller" => replicationcontroller::run,
+        "resourcequota" => resourcequota::run,
         "root-ca-cert-publisher" => root_ca::run,
         "serviceaccount" => serviceaccount::run,
     }

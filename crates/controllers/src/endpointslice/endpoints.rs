@@ -21,6 +21,15 @@ pub(crate) struct Slice {
 /// The slices that a Service should have, in a stable order. A Service without endpoints has one
 /// empty slice.
 pub(crate) fn slices(service: &Service, pods: &[Pod]) -> Vec<Slice> {
+    let mut groups = groups(service, pods);
+    if groups.is_empty() {
+        groups.push(Slice { ports: Vec::new(), endpoints: Vec::new() });
+    }
+    groups.into_iter().flat_map(split).collect()
+}
+
+/// The endpoints by the ports they share, of any number.
+pub(crate) fn groups(service: &Service, pods: &[Pod]) -> Vec<Slice> {
     let mut groups: Vec<Slice> = Vec::new();
     let mut pods: Vec<&Pod> = pods.iter().collect();
     pods.sort_by_key(|pod| name(&pod.metadata));
@@ -32,13 +41,11 @@ pub(crate) fn slices(service: &Service, pods: &[Pod]) -> Vec<Slice> {
             None => groups.push(Slice { ports, endpoints: vec![endpoint] }),
         }
     }
-    if groups.is_empty() {
-        groups.push(Slice { ports: Vec::new(), endpoints: Vec::new() });
-    }
-    groups.into_iter().flat_map(split).collect()
+    groups
 }
 
-fn split(slice: Slice) -> Vec<Slice> {
+/// Slices of a size that may be.
+pub(crate) fn split(slice: Slice) -> Vec<Slice> {
     if slice.endpoints.len() <= MAX_ENDPOINTS {
         return vec![slice];
     }

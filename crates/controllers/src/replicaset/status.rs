@@ -1,23 +1,27 @@
-//! What a ReplicaSet's status says of its pods.
+//! What a set's status says of its pods.
 
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use super::rank::{is_active, is_ready, ready_since};
+use super::replicator::Replicator;
 use crate::drive::ReconcileError;
+
+/// The condition of a set that cannot have its pods.
+pub(crate) const FAILURE: &str = "ReplicaFailure";
 
 /// The status now, and in how many seconds a ready pod becomes available if one waits for
 /// `minReadySeconds`.
-pub(crate) fn observe(
-    set: &ReplicaSet,
+pub(crate) fn observe<S: Replicator>(
+    set: &S,
     pods: &[Pod],
     failure: Option<&ReconcileError>,
     now: Timestamp,
 ) -> (ReplicaSetStatus, Option<u64>) {
     let active: Vec<&Pod> = pods.iter().filter(|pod| is_active(pod)).collect();
-    let min_ready = i64::from(set.spec.as_ref().and_then(|s| s.min_ready_seconds).unwrap_or(0));
+    let min_ready = i64::from(set.min_ready_seconds());
     let until_available =
         |pod: &Pod| ready_since(pod).map(|since| min_ready - (now.as_second() - since.as_second()));
     let left: Vec<i64> = active.iter().filter_map(|pod| until_available(pod)).collect();
@@ -29,7 +33,7 @@ pub(crate) fn observe(
         ready_replicas: Some(count(active.iter().filter(|pod| is_ready(pod)).count())),
         available_replicas: Some(count(left.iter().filter(|left| **left <= 0).count())),
         terminating_replicas: Some(count(pods.iter().filter(|pod| is_terminating(pod)).count())),
-        observed_generation: set.metadata.generation,
+        observed_generation: set.meta().generation,
         conditions: conditions(set, failure, now),
     };
     let soonest = left.into_iter().filter(|left| *left > 0).min();
@@ -44,29 +48,24 @@ fn is_terminating(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }
 
-fn has_labels(set: &ReplicaSet, pod: &Pod) -> bool {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-    let wanted = template.and_then(|t| t.metadata.as_ref()).and_then(|m| m.labels.as_ref());
+fn has_labels<S: Replicator>(set: &S, pod: &Pod) -> bool {
+    let wanted = set.template().and_then(|t| t.metadata.as_ref()).and_then(|m| m.labels.as_ref());
     let has = pod.metadata.labels.as_ref();
     wanted.into_iter().flatten().all(|(key, value)| has.and_then(|l| l.get(key)) == Some(value))
 }
 
-fn conditions(
-    set: &ReplicaSet,
+fn conditions<S: Replicator>(
+    set: &S,
     failure: Option<&ReconcileError>,
     now: Timestamp,
 ) -> Option<Vec<ReplicaSetCondition>> {
     let failure = failure?;
-    let before = set.status.iter().flat_map(|s| s.conditions.iter().flatten());
-    let since = before.into_iter().find(|c| c.type_ == "ReplicaFailure" && c.status == "True");
     Some(vec![ReplicaSetCondition {
-        type_: "ReplicaFailure".into(),
+        type_: FAILURE.into(),
         status: "True".into(),
         reason: Some("FailedCreate".into()),
         message: Some(failure_text(failure)),
-        last_transition_time: since
-            .and_then(|condition| condition.last_transition_time.clone())
-            .or(Some(Time(now))),
+        last_transition_time: set.failing_since().or(Some(Time(now))),
     }])
 }
 
@@ -80,6 +79,7 @@ fn failure_text(failure: &ReconcileError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::apps::v1::ReplicaSet;
     use serde_json::json;
 
     fn set(min_ready: i32) -> ReplicaSet {
