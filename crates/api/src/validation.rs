@@ -8,20 +8,28 @@ use serde_json::Value;
 use crate::Gvk;
 
 mod address;
+mod admission;
+mod batch;
+mod budget;
+mod certificate;
 mod cluster;
 mod config;
+mod controller;
 mod definition;
 mod endpoint_slice;
 mod error;
 mod event;
 mod field;
+mod flow;
 mod ingress;
 mod metadata;
+mod network;
 mod pod;
 mod priority_class;
 mod rbac;
 mod selector;
 mod service;
+mod storage;
 mod workload;
 
 pub use error::{ErrorKind, FieldError, aggregate, invalid_message};
@@ -72,6 +80,43 @@ fn always(gvk: &Gvk, object: &Field<'_>) {
         ("networking.k8s.io", "IngressClass") => ingress::class(object),
         ("rbac.authorization.k8s.io", _) => rbac::check(&gvk.kind, object),
         ("scheduling.k8s.io", "PriorityClass") => priority_class::check(object),
+        _ => others(gvk, object),
+    }
+}
+
+/// The same of kinds that nothing here acts upon, or whose controllers are elsewhere.
+fn others(gvk: &Gvk, object: &Field<'_>) {
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("", "Endpoints") => network::endpoints(object),
+        ("", "LimitRange") => budget::limits(object),
+        ("", "PersistentVolume") => storage::volume(object),
+        ("", "PersistentVolumeClaim") => storage::claim(object),
+        ("", "ReplicationController") => workload::replication_controller(object),
+        ("", "ResourceQuota") => budget::quota(object),
+        (
+            "admissionregistration.k8s.io",
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration",
+        ) => admission::webhooks(object),
+        ("apps", "ControllerRevision") => controller::revision(object),
+        ("apps", "DaemonSet") => controller::daemon_set(object),
+        ("apps", "StatefulSet") => controller::stateful_set(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => controller::autoscaler(object),
+        ("batch", "CronJob") => batch::cron_job(object),
+        ("batch", "Job") => batch::job(object),
+        ("certificates.k8s.io", _) => certificate::check(object),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema") => flow::schema(object),
+        ("flowcontrol.apiserver.k8s.io", _) => flow::level(object),
+        ("networking.k8s.io", "IPAddress") => network::ip_address(object),
+        ("networking.k8s.io", "NetworkPolicy") => network::policy(object),
+        ("networking.k8s.io", "ServiceCIDR") => network::service_range(object),
+        ("node.k8s.io", _) => network::runtime_class(object),
+        ("policy", "PodDisruptionBudget") => budget::disruption(object),
+        ("storage.k8s.io", "CSIDriver") => storage::driver(object),
+        ("storage.k8s.io", "CSINode") => storage::node(object),
+        ("storage.k8s.io", "CSIStorageCapacity") => storage::capacity(object),
+        ("storage.k8s.io", "StorageClass") => storage::class(object),
+        ("storage.k8s.io", "VolumeAttachment") => storage::attachment(object),
+        ("storage.k8s.io", "VolumeAttributesClass") => storage::attributes_class(object),
         _ => {}
     }
 }
@@ -90,6 +135,24 @@ fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
         ("networking.k8s.io", "IngressClass") => ingress::update_class(object, old),
         ("rbac.authorization.k8s.io", _) => rbac::update(object, old),
         ("scheduling.k8s.io", "PriorityClass") => priority_class::update(object, old),
+        ("", "PersistentVolume") => storage::update_volume(object, old),
+        ("", "PersistentVolumeClaim") => storage::update_claim(object, old),
+        ("", "ResourceQuota") => budget::update_quota(object, old),
+        ("apps", "ControllerRevision") => controller::update_revision(object, old),
+        ("apps", "DaemonSet") => controller::update_daemon_set(object, old),
+        ("apps", "StatefulSet") => controller::update_stateful_set(object, old),
+        ("batch", "Job") => batch::update_job(object, old),
+        ("certificates.k8s.io", _) => certificate::update(object, old),
+        ("networking.k8s.io", "IPAddress") => network::update_ip_address(object, old),
+        ("networking.k8s.io", "ServiceCIDR") => network::update_service_range(object, old),
+        ("node.k8s.io", _) => network::update_runtime_class(object, old),
+        ("storage.k8s.io", "CSIDriver") => storage::update_driver(object, old),
+        ("storage.k8s.io", "CSIStorageCapacity") => storage::update_capacity(object, old),
+        ("storage.k8s.io", "StorageClass") => storage::update_class(object, old),
+        ("storage.k8s.io", "VolumeAttachment") => storage::update_attachment(object, old),
+        ("storage.k8s.io", "VolumeAttributesClass") => {
+            storage::update_attributes_class(object, old);
+        }
         _ => {}
     }
 }

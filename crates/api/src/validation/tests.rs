@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::{create, update};
 use crate::{Gvk, defaults};
 
+mod admission;
 mod config;
+mod kinds;
 mod metadata;
 mod network;
 mod pod;

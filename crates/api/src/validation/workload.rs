@@ -1,7 +1,7 @@
 //! Deployments, ReplicaSets and the Scale of either.
 
 use super::field::Field;
-use super::{pod, selector};
+use super::{metadata, pod, selector};
 
 pub(super) fn deployment(object: &Field<'_>) {
     let spec = object.at("spec");
@@ -26,6 +26,27 @@ pub(super) fn replica_set(object: &Field<'_>) {
     spec.at("minReadySeconds").not_negative();
     selector::of_template(&spec);
     template(&spec.at("template"));
+}
+
+/// A ReplicationController's selector is the labels themselves.
+pub(super) fn replication_controller(object: &Field<'_>) {
+    let spec = object.at("spec");
+    let (wanted, pods) = (spec.at("selector"), spec.at("template"));
+    spec.at("replicas").not_negative();
+    spec.at("minReadySeconds").not_negative();
+    metadata::labels(&wanted);
+    if wanted.is_empty() {
+        wanted.required("");
+    }
+    if !pods.is_some() {
+        return pods.required("");
+    }
+    let labels = pods.at("metadata").at("labels");
+    if wanted.entries().any(|(key, value)| labels.value.get(key) != Some(value.value)) {
+        let shown = if labels.is_some() { labels.value.clone() } else { serde_json::json!({}) };
+        labels.invalid_as(shown, "`selector` does not match template `labels`");
+    }
+    template(&pods);
 }
 
 pub(super) fn scale(object: &Field<'_>) {
@@ -79,7 +100,8 @@ fn rolling_update(rolling: &Field<'_>) {
     }
 }
 
-fn int_or_percent(field: &Field<'_>) {
+/// A whole number or a share.
+pub(super) fn int_or_percent(field: &Field<'_>) {
     if field.value.is_string() && percent(field).is_none() {
         field.invalid(
             "a valid percent string must be a numeric string followed by an ending '%' (e.g. \
@@ -90,7 +112,8 @@ fn int_or_percent(field: &Field<'_>) {
     }
 }
 
-fn percent(field: &Field<'_>) -> Option<u64> {
+/// The share, where it is one.
+pub(super) fn percent(field: &Field<'_>) -> Option<u64> {
     let digits = field.text().strip_suffix('%')?;
     let all_digits = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit());
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
