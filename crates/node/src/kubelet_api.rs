@@ -1,8 +1,10 @@
-//! The kubelet API: logs, exec, attach, statistics. Served to the API server, which has
+//! The kubelet API: logs, exec, attach, port-forward, statistics. Served to the API server, which has
 //! authorized the caller.
 
 mod logs;
+mod port_forward;
 mod session;
+mod spdy;
 mod stats;
 mod streams;
 
@@ -29,7 +31,7 @@ pub(crate) fn router(shared: Arc<OnceLock<Arc<Shared>>>) -> Router {
         .route("/containerLogs/{namespace}/{pod}/{container}", get(logs::serve))
         .route("/exec/{namespace}/{pod}/{container}", any(streams::exec))
         .route("/attach/{namespace}/{pod}/{container}", any(streams::attach))
-        .route("/portForward/{namespace}/{pod}", any(streams::port_forward))
+        .route("/portForward/{namespace}/{pod}", any(port_forward::serve))
         .route("/stats/summary", get(stats::serve))
         .route("/healthz", get(async || "ok"))
         .fallback(async || {
@@ -106,13 +108,12 @@ mod tests {
     async fn a_node_that_does_not_run_says_so() {
         check("/containerLogs/a/b/c", 503, "the node is starting").await;
         check("/stats/summary", 503, "the node is starting").await;
+        check("/portForward/a/b", 503, "the node is starting").await;
     }
 
     #[tokio::test]
     async fn what_is_not_there_is_a_status() {
         check("/nothing", 404, "no such path in the kubelet API").await;
-        let message = "port-forward is not supported by this node yet";
-        check("/portForward/a/b", 501, message).await;
     }
 
     #[tokio::test]

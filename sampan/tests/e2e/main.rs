@@ -21,6 +21,7 @@ mod etcd_flags;
 mod etcd_libraries;
 mod etcd_life;
 mod external_store;
+mod forward;
 mod help;
 mod identity;
 mod kill;

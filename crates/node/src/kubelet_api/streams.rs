@@ -3,12 +3,11 @@
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use container::{AttachSpec, ExecSpec, Size};
 
 use super::session::{self, PROTOCOLS, Purpose};
-use super::{Failure, Served, failure};
+use super::{Failure, Served};
 use crate::pod::state::container_id;
 use crate::shared::lock;
 
@@ -104,14 +103,6 @@ pub(super) async fn attach(
     upgrade.on_upgrade(async move |socket| {
         session::run(socket, Purpose::Attach, pod.attach(spec).await).await
     })
-}
-
-pub(super) async fn port_forward() -> Response {
-    failure(
-        StatusCode::NOT_IMPLEMENTED,
-        "NotImplemented",
-        "port-forward is not supported by this node yet",
-    )
 }
 
 /// The pod and the id of a container that runs now.
