@@ -108,6 +108,9 @@ pub(crate) enum Subresource {
     Finalize,
     Token,
     Approval,
+    PodProxy,
+    ServiceProxy,
+    NodeProxy,
 }
 
 impl Subresource {
@@ -125,6 +128,7 @@ impl Subresource {
             Self::Finalize => "finalize",
             Self::Token => "token",
             Self::Approval => "approval",
+            Self::PodProxy | Self::ServiceProxy | Self::NodeProxy => "proxy",
         }
     }
 
@@ -138,6 +142,9 @@ impl Subresource {
             Self::Attach => Some(("", "v1", "PodAttachOptions")),
             Self::PortForward => Some(("", "v1", "PodPortForwardOptions")),
             Self::Token => Some(("authentication.k8s.io", "v1", "TokenRequest")),
+            Self::PodProxy => Some(("", "v1", "PodProxyOptions")),
+            Self::ServiceProxy => Some(("", "v1", "ServiceProxyOptions")),
+            Self::NodeProxy => Some(("", "v1", "NodeProxyOptions")),
             Self::Status
             | Self::Approval
             | Self::Log
@@ -153,6 +160,9 @@ impl Subresource {
             }
             Self::Binding | Self::Eviction | Self::Token => &["create"],
             Self::Exec | Self::Attach | Self::PortForward => &["create", "get"],
+            Self::PodProxy | Self::ServiceProxy | Self::NodeProxy => {
+                &["create", "delete", "get", "patch", "update"]
+            }
             Self::Log => &["get"],
             Self::Finalize => &["update"],
         }
@@ -246,7 +256,10 @@ impl Kind {
             None => api::validation::create(&self.stored_gvk(), object),
         };
         if let Some(custom) = &self.custom {
-            errors.extend(custom.schema.validate(object));
+            errors.extend(match old {
+                Some(old) => custom.schema.validate_update(object, old),
+                None => custom.schema.validate(object),
+            });
         }
         errors
     }

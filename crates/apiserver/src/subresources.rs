@@ -2,6 +2,7 @@
 
 mod binding;
 mod eviction;
+mod http_proxy;
 mod proxy;
 pub(crate) mod review;
 mod scale;
@@ -22,6 +23,14 @@ pub(crate) fn is_stream(subresource: Subresource) -> bool {
     matches!(subresource, Subresource::Exec | Subresource::Attach | Subresource::PortForward)
 }
 
+/// Is it a request to something else, with a method and a path of its own?
+pub(crate) fn is_proxy(subresource: Subresource) -> bool {
+    matches!(
+        subresource,
+        Subresource::PodProxy | Subresource::ServiceProxy | Subresource::NodeProxy
+    )
+}
+
 /// Answers a request to a subresource.
 pub(crate) async fn answer(
     call: &Call<'_>,
@@ -33,6 +42,9 @@ pub(crate) async fn answer(
         (Subresource::Status, "get") => get::answer(call),
         (Subresource::Status, "update") => update::replace(call, Part::Status, request).await,
         (Subresource::Status, "patch") => patch::change(call, Part::Status, request).await,
+        (Subresource::Approval, "get") => get::answer(call),
+        (Subresource::Approval, "update") => update::replace(call, Part::Approval, request).await,
+        (Subresource::Approval, "patch") => patch::change(call, Part::Approval, request).await,
         (Subresource::Finalize, "update") => update::replace(call, Part::Finalize, request).await,
         (Subresource::Scale, "get") => scale::get(call),
         (Subresource::Scale, "update") => scale::update(call, request).await,
@@ -45,6 +57,9 @@ pub(crate) async fn answer(
             proxy::container_stream(call, subresource, request).await
         }
         (Subresource::PortForward, "get" | "create") => proxy::port_forward(call, request).await,
+        (Subresource::PodProxy | Subresource::ServiceProxy | Subresource::NodeProxy, _) => {
+            http_proxy::answer(call, subresource, request).await
+        }
         (Subresource::EphemeralContainers, _) => {
             Err(ApiError::bad_request("ephemeral containers are not supported by this server yet"))
         }

@@ -96,6 +96,8 @@ fn in_namespace<'k>(
         [] => (None, None),
         [name] => (Some(decode(name)?), None),
         [name, subresource] => (Some(decode(name)?), Some(*subresource)),
+        // What comes behind is for the other side to understand.
+        [name, "proxy", ..] => (Some(decode(name)?), Some("proxy")),
         _ => return Err(ApiError::no_such_path()),
     };
     let subresource = subresource
@@ -188,6 +190,14 @@ mod tests {
         check("/api/v1/namespaces/a", "namespaces - a -");
         check("/api/v1/namespaces/a/finalize", "namespaces - a finalize");
         check("/api/v1/namespaces/a/status", "namespaces - a status");
+    }
+
+    #[test]
+    fn behind_a_proxy_is_anything() {
+        check("/api/v1/namespaces/a/pods/http:b:80/proxy", "pods a http:b:80 proxy");
+        check("/api/v1/namespaces/a/services/b/proxy/x/%2E%2E//y/", "services a b proxy");
+        check("/api/v1/nodes/n/proxy/healthz", "nodes - n proxy");
+        check("/api/v1/namespaces/a/configmaps/b/proxy/x", "404");
     }
 
     #[test]

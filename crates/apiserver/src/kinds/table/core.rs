@@ -1,8 +1,8 @@
 //! The core group.
 
 use super::super::Subresource::{
-    Attach, Binding, EphemeralContainers, Eviction, Exec, Finalize, Log, PortForward, Scale,
-    Status, Token,
+    Attach, Binding, EphemeralContainers, Eviction, Exec, Finalize, Log, NodeProxy, PodProxy,
+    PortForward, Scale, ServiceProxy, Status, Token,
 };
 use super::{Entry, PLAIN};
 use crate::strategy;
@@ -69,7 +69,7 @@ pub(super) static CORE: &[Entry] = &[
         short_names: &["no"],
         namespaced: false,
         storage: "nodes",
-        subresources: &[Status],
+        subresources: &[NodeProxy, Status],
         strategy: strategy::NODE,
         columns: cluster::NODE,
         row: cluster::node,
@@ -115,6 +115,7 @@ pub(super) static CORE: &[Entry] = &[
             Exec,
             Log,
             PortForward,
+            PodProxy,
             Status,
         ],
         strategy: strategy::POD,
@@ -184,7 +185,7 @@ pub(super) static CORE: &[Entry] = &[
         short_names: &["svc"],
         categories: &["all"],
         storage: "services",
-        subresources: &[Status],
+        subresources: &[ServiceProxy, Status],
         strategy: strategy::SERVICE,
         columns: network::SERVICE,
         row: network::service,
