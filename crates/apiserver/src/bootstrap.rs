@@ -2,6 +2,7 @@
 //! `kubernetes` Service with its endpoint. Done through the API's own request path, at every start.
 
 mod access;
+mod flow;
 
 use std::sync::Arc;
 
@@ -60,7 +61,10 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
     }
     ensure(shared, "/api/v1/namespaces/default/services", service(shared)).await?;
     let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
-    ensure(shared, slices, endpoint_slice(shared)).await
+    ensure(shared, slices, endpoint_slice(shared)).await?;
+    ensure(shared, "/api/v1/namespaces/default/endpoints", endpoints(shared)).await?;
+    ensure(shared, "/apis/networking.k8s.io/v1/servicecidrs", service_range(shared)).await?;
+    flow::seed(shared).await
 }
 
 /// ClusterIP and endpoint may differ from the last start: then the object is made anew.
@@ -148,6 +152,29 @@ fn service(shared: &Shared) -> Value {
             "ports": [{"name": "https", "port": 443, "protocol": "TCP",
                 "targetPort": shared.config.secure_port}],
         },
+    })
+}
+
+fn endpoints(shared: &Shared) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {
+            "name": "kubernetes",
+            // It has its EndpointSlice.
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [{
+            "addresses": [{"ip": shared.config.node_address.to_string()}],
+            "ports": [{"name": "https", "port": shared.config.secure_port, "protocol": "TCP"}],
+        }],
+    })
+}
+
+fn service_range(shared: &Shared) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": {"name": "kubernetes"},
+        "spec": {"cidrs": [shared.config.service_range.to_string()]},
     })
 }
 

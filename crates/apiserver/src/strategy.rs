@@ -2,6 +2,7 @@
 
 pub(crate) mod certificate;
 mod initial;
+mod job;
 pub(crate) mod namespace;
 mod pod;
 mod service;
@@ -183,6 +184,9 @@ pub(crate) fn finish_create(kind: &Kind, object: &mut Value) {
 pub(crate) fn settle(kind: &Kind, object: &mut Value) {
     if kind.strategy.grace == Grace::Pod {
         pod::qualify(object);
+    }
+    if kind.storage == "jobs.batch" {
+        job::select_own_pods(object);
     }
 }
 

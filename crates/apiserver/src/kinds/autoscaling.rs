@@ -100,7 +100,7 @@ fn put(object: &mut Value, part: &str, field: &str, value: Option<Value>) {
 
 /// What an annotation holds as JSON; it goes. One that cannot be read stays.
 fn taken(object: &mut Value, name: &str) -> Option<Value> {
-    let annotations = object["metadata"]["annotations"].as_object_mut()?;
+    let annotations = object.pointer_mut("/metadata/annotations")?.as_object_mut()?;
     let value = serde_json::from_str(annotations.get(name)?.as_str()?).ok()?;
     annotations.remove(name);
     let empty = annotations.is_empty();

@@ -51,7 +51,7 @@ async fn live(server: &Server, sample: &Sample) {
     assert_ne!(version(&updated), version(&patched), "{path}");
     // The version that was overtaken.
     server.check(&format!("PUT {one}"), changed, 409, json!({"reason": "Conflict"})).await;
-    let gone = format!("DELETE {path}?labelSelector=life%3Dtwo");
+    let gone = format!("DELETE {path}?labelSelector=life%3Dtwo&propagationPolicy=Background");
     server.check(&gone, json!(null), 200, json!({})).await;
     server.check(&format!("GET {one}"), json!(null), 404, json!({"reason": "NotFound"})).await;
 }
@@ -84,7 +84,8 @@ async fn every_kind_with_a_status_has_it_apart() {
         // The object's own path leaves the status alone.
         let patch = json!({"status": null});
         server.check(&format!("PATCH {one}"), patch, 200, wanted).await;
-        server.check(&format!("DELETE {one}"), json!(null), 200, json!({})).await;
+        let gone = format!("DELETE {one}?propagationPolicy=Background");
+        server.check(&gone, json!(null), 200, json!({})).await;
     }
 }
 
