@@ -11,10 +11,8 @@ use crate::request::Call;
 const NOTES: &[(&str, &str)] = &[
     ("mutatingadmissionpolicies.admissionregistration.k8s.io", ""),
     ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", ""),
-    ("mutatingwebhookconfigurations.admissionregistration.k8s.io", ""),
     ("validatingadmissionpolicies.admissionregistration.k8s.io", ""),
     ("validatingadmissionpolicybindings.admissionregistration.k8s.io", ""),
-    ("validatingwebhookconfigurations.admissionregistration.k8s.io", ""),
     ("certificatesigningrequests.certificates.k8s.io", ""),
     ("cronjobs.batch", ""),
     ("csidrivers.storage.k8s.io", ""),

@@ -18,3 +18,4 @@ mod services;
 mod support;
 mod tls;
 mod watches;
+mod webhooks;
