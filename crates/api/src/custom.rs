@@ -10,6 +10,7 @@ mod format;
 mod json_path;
 mod lists;
 mod prune;
+mod ratchet;
 mod schema;
 mod shape;
 mod value;

@@ -1,6 +1,7 @@
 //! Custom kinds: defined, served at once, and gone with their definition.
 
 mod definitions;
+mod kubectl;
 mod objects;
 mod schemas;
 mod subresources;

@@ -6,13 +6,13 @@ use tokio::process::Command;
 
 use super::tls::Listening;
 
-struct Kubectl {
+pub struct Kubectl {
     listening: Listening,
 }
 
 impl Kubectl {
     /// `None` where kubectl is not installed.
-    async fn start() -> Option<Self> {
+    pub async fn start() -> Option<Self> {
         if Command::new("kubectl").arg("version").arg("--client").output().await.is_err() {
             eprintln!("skipped: kubectl is not installed");
             return None;
@@ -20,7 +20,7 @@ impl Kubectl {
         Some(Self { listening: Listening::start().await })
     }
 
-    async fn run(&self, arguments: &[&str], input: &str) -> (bool, String) {
+    pub async fn run(&self, arguments: &[&str], input: &str) -> (bool, String) {
         let file = self.listening.server.directory.path().join("input.yaml");
         std::fs::write(&file, input).unwrap();
         let output = Command::new("kubectl")
@@ -38,12 +38,12 @@ impl Kubectl {
 
     /// The command succeeds and prints this.
     #[track_caller]
-    fn check(&self, command: &str, expected: &str) -> impl Future<Output = ()> {
+    pub fn check(&self, command: &str, expected: &str) -> impl Future<Output = ()> {
         self.check_with(command, "", true, expected)
     }
 
     #[track_caller]
-    fn check_with(
+    pub fn check_with(
         &self,
         command: &str,
         input: &str,
@@ -59,7 +59,7 @@ impl Kubectl {
         }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.listening.stop().await;
     }
 }

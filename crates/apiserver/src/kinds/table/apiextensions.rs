@@ -22,7 +22,7 @@ pub(super) const APIEXTENSIONS: &[Entry] = &[Entry {
     subresources: &[Status],
     strategy: strategy::DEFINITION,
     columns: COLUMNS,
-    row: row,
+    row,
     ..PLAIN
 }];
 

@@ -140,3 +140,17 @@ async fn custom_kinds_are_in_both_forms_of_discovery() {
     let responds = &group["versions"][0]["resources"][0]["responseKind"];
     assert_eq!(*responds, json!({"group": "example.com", "version": "v1", "kind": "Tab"}));
 }
+
+#[tokio::test]
+async fn duplicate_keys_of_yaml_are_named_with_their_line() {
+    let mut schema = spec_of(json!({"foo": {"type": "string"}}));
+    schema["properties"]["spec"]["x-kubernetes-preserve-unknown-fields"] = true.into();
+    let server = server_with(tabs(schema)).await;
+    let yaml = "\napiVersion: example.com/v1\nkind: Tab\nmetadata:\n  name: one\nspec:\n  foo: a\n  foo: b\n";
+    let path = format!("PATCH {TABS}/one?fieldManager=m&fieldValidation=Strict");
+    let headers = [("content-type", "application/apply-patch+yaml")];
+    let answer = server.ask_as(admin(), &path, &headers, yaml).await;
+    assert_eq!(answer.code, 400, "{}", answer.body);
+    let message = answer.body["message"].as_str().unwrap();
+    assert!(message.contains("line 8: key \"foo\" already set in map"), "{message}");
+}
