@@ -31,5 +31,6 @@ mod pod_facts;
 mod pod_life;
 mod pod_network;
 mod pod_refused;
+mod quotas;
 mod rollout;
 mod shop;
