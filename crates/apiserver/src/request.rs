@@ -75,8 +75,9 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
             let call = Call::new(shared, target, user, query, format, request.headers());
             let verb = verb_of(&call, request.method())?;
             authorize::object(&call, verb)?;
-            let response = dispatch(&call, verb, request).await;
-            let mut response = response?;
+            let answered = dispatch(&call, verb, request).await;
+            // A refusal comes with what was said before it.
+            let mut response = answered.unwrap_or_else(|error| error.into_response());
             add_warnings(&call, &mut response);
             Ok(response)
         }

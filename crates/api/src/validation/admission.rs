@@ -100,7 +100,7 @@ fn listed(list: &Field<'_>, what: &str) {
 }
 
 fn resources(list: &Field<'_>) {
-    if list.len() == 0 {
+    if list.is_empty() {
         list.required("");
     }
     let (mut all_below, mut all_above) = (BTreeSet::new(), BTreeSet::new());
@@ -139,7 +139,7 @@ fn resources(list: &Field<'_>) {
 
 fn review_versions(versions: &Field<'_>) {
     let supported = REVIEW_VERSIONS.join(", ");
-    if versions.len() == 0 {
+    if versions.is_empty() {
         versions.required(format!("must specify one of {supported}"));
         return;
     }

@@ -5,7 +5,7 @@ mod server;
 use serde_json::{Value, json};
 
 use self::server::{Hooks, patch};
-use crate::support::{CONFIG_MAPS, PODS, Server, pod};
+use crate::support::{CONFIG_MAPS, PODS, Server, deployment, pod};
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -254,4 +254,45 @@ async fn a_hook_with_side_effects_on_a_dry_run_cannot_be_configured_and_one_may_
     let answer = server.ask(&create, config_map("a", json!({}))).await;
     assert_eq!(answer.code, 201, "{}", answer.body);
     assert_eq!(answer.headers["warning"], "299 - \"mind the gap\"");
+    // What comes after the hook refuses; what the hook said is told all the same.
+    let again = server.ask(&create, config_map("a", json!({}))).await;
+    assert_eq!((again.code, &again.headers["warning"]), (409, &answer.headers["warning"]));
+}
+
+#[tokio::test]
+async fn a_subresource_shows_its_own_body_and_another_version_the_one_that_is_wanted() {
+    let hooks = Hooks::start(|_| json!({"allowed": false})).await;
+    let server = Server::start().await;
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    server.check(&format!("POST {deployments}"), deployment("d"), 201, json!({})).await;
+    let rules = json!([
+        rule(&["UPDATE"], "apps", "v1", "deployments/scale"),
+        rule(&["CREATE"], "", "v1", "events"),
+    ]);
+    configure(&server, "validating", "v", json!([hook(hooks.client(), rules)])).await;
+    let scale = format!("PATCH {deployments}/d/scale");
+    server.check(&scale, json!({"spec": {"replicas": 3}}), 400, json!({})).await;
+    let seen = hooks.last();
+    assert_eq!(
+        (&seen["kind"]["kind"], &seen["resource"]["resource"]),
+        (&json!("Scale"), &json!("deployments"))
+    );
+    assert_eq!(
+        (&seen["object"]["spec"]["replicas"], &seen["oldObject"]["spec"]["replicas"]),
+        (&json!(3), &json!(1))
+    );
+    // The object itself is no matter of this rule.
+    let all = format!("PATCH {deployments}/d");
+    server.check(&all, json!({"spec": {"replicas": 2}}), 200, json!({})).await;
+    let event = json!({"metadata": {"name": "e"}, "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "a.b/c", "reportingInstance": "i", "action": "a", "reason": "r",
+        "type": "Normal", "note": "said", "regarding": {"namespace": "default"}});
+    let events = "POST /apis/events.k8s.io/v1/namespaces/default/events";
+    server.check(events, event, 400, json!({})).await;
+    let seen = hooks.last();
+    assert_eq!(
+        (&seen["kind"]["group"], &seen["requestKind"]["group"]),
+        (&json!(""), &json!("events.k8s.io"))
+    );
+    assert_eq!(seen["object"]["message"], "said");
 }
