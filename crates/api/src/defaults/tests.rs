@@ -240,3 +240,30 @@ fn nonsense_is_left_to_validation() {
         }
     }
 }
+
+#[test]
+fn a_limit_range_follows_from_its_bounds() {
+    check(
+        "v1/LimitRange",
+        json!({"spec": {"limits": [
+            {"type": "Container", "min": {"cpu": "50m", "memory": "1Mi"}, "max": {"cpu": "1"}},
+            {"type": "Pod", "max": {"cpu": "2"}},
+        ]}}),
+        json!({"spec": {"limits": [
+            {
+                "type": "Container", "min": {"cpu": "50m", "memory": "1Mi"}, "max": {"cpu": "1"},
+                "default": {"cpu": "1"}, "defaultRequest": {"cpu": "1", "memory": "1Mi"},
+            },
+            {"type": "Pod", "max": {"cpu": "2"}},
+        ]}}),
+    );
+}
+
+#[test]
+fn endpoints_speak_tcp() {
+    check(
+        "v1/Endpoints",
+        json!({"subsets": [{"ports": [{"port": 80}]}]}),
+        json!({"subsets": [{"ports": [{"port": 80, "protocol": "TCP"}]}]}),
+    );
+}

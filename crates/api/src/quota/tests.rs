@@ -32,9 +32,7 @@ fn the_start_of_a_pod_may_need_more_than_its_life() {
     let asks = |cpu: &str| json!({"name": cpu, "resources": {"requests": {"cpu": cpu}}});
     let mut sidecar = asks("1");
     sidecar["restartPolicy"] = "Always".into();
-    let with = |init: Value, overhead: Value| {
-        json!({"spec": {"containers": [asks("2")], "initContainers": init, "overhead": overhead}})
-    };
+    let with = |init: Value, overhead: Value| json!({"spec": {"containers": [asks("2")], "initContainers": init, "overhead": overhead}});
     let cpu = |pod: &Value| pod_requests(pod).to_string();
     assert_eq!(cpu(&with(json!([asks("3")]), json!({}))), "cpu=3");
     assert_eq!(cpu(&with(json!([sidecar, asks("3")]), json!({}))), "cpu=4");
@@ -71,7 +69,9 @@ fn a_service_takes_node_ports_as_it_will_have_them() {
     );
     check(
         "services",
-        &service(json!({"type": "LoadBalancer", "ports": ports, "allocateLoadBalancerNodePorts": false})),
+        &service(
+            json!({"type": "LoadBalancer", "ports": ports, "allocateLoadBalancerNodePorts": false}),
+        ),
         "count/services=1,services=1,services.loadbalancers=1,services.nodeports=1",
     );
 }
@@ -140,11 +140,9 @@ fn what_a_quota_demands_is_named_container_by_container() {
         assert_eq!(missing_in_pod(&pod, entries).as_deref(), expected);
     };
     let silent = json!({"name": "b", "resources": {"limits": {"cpu": "1"}}});
-    check(
-        pod(json!([{"name": "z"}, silent])),
-        Some("limits.cpu for: z; requests.memory for: b,z"),
-    );
-    let all = json!({"name": "a", "resources": {"limits": {"cpu": "1"}, "requests": {"memory": "1"}}});
+    check(pod(json!([{"name": "z"}, silent])), Some("limits.cpu for: z; requests.memory for: b,z"));
+    let all =
+        json!({"name": "a", "resources": {"limits": {"cpu": "1"}, "requests": {"memory": "1"}}});
     check(pod(json!([all])), None);
 }
 
