@@ -106,7 +106,8 @@ fn limit_range(limit: &mut Value) {
     if crate::read::text(limit, "type") != "Container" {
         return;
     }
-    for (field, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")]
+    for (field, from) in
+        [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")]
     {
         let amounts = limit.get(from).and_then(Value::as_object).cloned().unwrap_or_default();
         for (name, amount) in amounts {

@@ -146,6 +146,9 @@ fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
         ("networking.k8s.io", "IPAddress") => network::update_ip_address(object, old),
         ("networking.k8s.io", "ServiceCIDR") => network::update_service_range(object, old),
         ("node.k8s.io", _) => network::update_runtime_class(object, old),
+        ("resource.k8s.io", "ResourceClaim" | "ResourceClaimTemplate") => {
+            object.at("spec").immutable(crate::read::at(old, &["spec"]));
+        }
         ("storage.k8s.io", "CSIDriver") => storage::update_driver(object, old),
         ("storage.k8s.io", "CSIStorageCapacity") => storage::update_capacity(object, old),
         ("storage.k8s.io", "StorageClass") => storage::update_class(object, old),

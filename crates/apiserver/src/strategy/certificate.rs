@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::object::child_mut;
+use crate::object::{child_mut, metadata_mut};
 use crate::table::list;
 use crate::user::UserInfo;
+use crate::verbs::now;
 
 /// Conditions that only the approval subresource sets.
 const DECISIONS: [&str; 2] = ["Approved", "Denied"];
@@ -27,14 +28,21 @@ pub(super) fn sign(user: &UserInfo, request: &mut Value) {
     }
 }
 
-/// What an approval may change: the conditions, and nothing else of the status.
+/// What an approval may change: labels, annotations and the conditions, and nothing else.
 pub(crate) fn approve(old: &Value, new: &Value) -> Value {
     let mut kept = old.clone();
+    for field in ["labels", "annotations"] {
+        match new["metadata"].get(field) {
+            Some(value) => metadata_mut(&mut kept).insert(field.to_owned(), value.clone()),
+            None => metadata_mut(&mut kept).remove(field),
+        };
+    }
     let status = child_mut(&mut kept, "status");
     match new["status"].get("conditions") {
         Some(conditions) => status.insert("conditions".to_owned(), conditions.clone()),
         None => status.remove("conditions"),
     };
+    date(&mut kept);
     kept
 }
 
@@ -48,6 +56,19 @@ pub(crate) fn keep_decisions(old: &Value, new: &mut Value) {
     let conditions = [of(old, true), of(new, false)].concat();
     if !conditions.is_empty() || new["status"].get("conditions").is_some() {
         child_mut(new, "status").insert("conditions".to_owned(), conditions.into());
+    }
+    date(new);
+}
+
+/// A condition that does not say since when it holds, holds since now.
+fn date(request: &mut Value) {
+    let conditions = request.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        for field in ["lastUpdateTime", "lastTransitionTime"] {
+            if condition.get(field).is_none_or(Value::is_null) {
+                condition.insert(field.to_owned(), now().into());
+            }
+        }
     }
 }
 
@@ -72,6 +93,9 @@ mod tests {
         };
         let mut new = with(&["Failed", "Denied"]);
         keep_decisions(&with(&["Approved"]), &mut new);
-        assert_eq!(new, with(&["Approved", "Failed"]));
+        let kinds: Vec<&Value> =
+            list(&new, "/status/conditions").iter().map(|condition| &condition["type"]).collect();
+        assert_eq!(kinds, ["Approved", "Failed"]);
+        assert!(new["status"]["conditions"][1]["lastUpdateTime"].is_string());
     }
 }

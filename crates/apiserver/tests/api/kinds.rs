@@ -184,6 +184,23 @@ fn approved_kind() -> Value {
 }
 
 #[tokio::test]
+async fn requests_are_listed_by_their_signer_and_annotated_at_approval() {
+    let server = Server::start().await;
+    let sample = OBJECTS.iter().find(|s| s.plural == "certificatesigningrequests").unwrap();
+    let path = collection(sample);
+    server.check(&format!("POST {path}"), object(sample, "c"), 201, json!({})).await;
+    for (signer, expected) in [("example.com%2Fe2e", vec!["life"]), ("other.com%2Fx", vec![])] {
+        let request = format!("GET {path}?fieldSelector=spec.signerName%3D{signer}");
+        let listed = server.check(&request, json!(null), 200, json!({})).await;
+        assert_eq!(names(&listed), expected, "{signer}");
+    }
+    let patch = json!({"metadata": {"annotations": {"patchedapproval": "true"}}, "status":
+        {"conditions": [{"type": "ApprovalPatch", "status": "True", "reason": "e2e"}]}});
+    let one = format!("PATCH {path}/{}/approval", sample.name);
+    server.check(&one, patch.clone(), 200, patch).await;
+}
+
+#[tokio::test]
 async fn an_autoscaler_is_one_object_in_two_versions() {
     let server = Server::start().await;
     let path = |version: &str| {
