@@ -110,6 +110,23 @@ async fn a_token_is_its_accounts_and_for_its_audiences() {
 }
 
 #[tokio::test]
+async fn a_bootstrap_token_is_a_bootstrapper() {
+    let server = Server::start().await;
+    let token = "abcdef.0123456789abcdef";
+    assert_eq!(review(&server, token, &[]).await["error"], "invalid bearer token");
+    let secret = json!({
+        "metadata": {"name": "bootstrap-token-abcdef"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": {"token-id": "abcdef", "token-secret": "0123456789abcdef",
+            "usage-bootstrap-authentication": "true"},
+    });
+    server.check("POST /api/v1/namespaces/kube-system/secrets", secret, 201, json!({})).await;
+    let status = review(&server, token, &[]).await;
+    assert_eq!(status["user"]["username"], "system:bootstrap:abcdef", "{status}");
+    assert_eq!(status["user"]["groups"], json!(["system:bootstrappers", "system:authenticated"]));
+}
+
+#[tokio::test]
 async fn a_token_ends_with_what_it_is_bound_to() {
     let server = Server::start().await;
     server.check(&format!("POST {PODS}"), pod("p"), 201, json!({})).await;
