@@ -4,6 +4,7 @@
 mod exchange;
 mod location;
 mod rewrite;
+mod tls;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};

@@ -11,13 +11,17 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::location::Address;
+use super::tls;
 use crate::error::{ApiError, ApiResult};
 
 /// As upstream's dialer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// As upstream's transport.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers that are between two neighbours.
 const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
@@ -58,8 +62,13 @@ fn unreachable(why: &dyn std::fmt::Display) -> ApiError {
     ApiError::unavailable(format!("error trying to reach service: {why}"))
 }
 
-async fn connect(address: &Address) -> ApiResult<TcpStream> {
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address.0)).await;
+/// With TLS or without.
+trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+async fn connect(address: &Address) -> ApiResult<Box<dyn Transport>> {
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address.at)).await;
     let dial = |why: &str| unreachable(&format!("dial tcp {address}: {why}"));
     let stream =
         connected.map_err(|_| dial("i/o timeout"))?.map_err(|error| match error.kind() {
@@ -69,7 +78,12 @@ async fn connect(address: &Address) -> ApiResult<TcpStream> {
         })?;
     // Latency over batching; a socket that refuses this still works.
     let _ = stream.set_nodelay(true);
-    Ok(stream)
+    if !address.https {
+        return Ok(Box::new(stream));
+    }
+    let secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls::connect(stream)).await;
+    let secured = secured.map_err(|_| unreachable(&"net/http: TLS handshake timeout"))?;
+    Ok(Box::new(secured.map_err(|error| unreachable(&error))?))
 }
 
 /// Sends a request whose URI is a path.
@@ -155,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_there_is_told_as_upstream_does() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = Address(listener.local_addr().unwrap());
+        let address = Address { at: listener.local_addr().unwrap(), https: false };
         drop(listener);
         let error = send(&address, Request::new(Body::empty())).await.unwrap_err();
         let expected = format!(

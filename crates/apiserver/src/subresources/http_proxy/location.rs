@@ -27,11 +27,14 @@ pub(super) enum Location {
 
 /// Something that listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Address(pub(super) SocketAddr);
+pub(super) struct Address {
+    pub(super) at: SocketAddr,
+    pub(super) https: bool,
+}
 
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        self.at.fmt(f)
     }
 }
 
@@ -66,12 +69,10 @@ pub(super) fn find(call: &Call<'_>, subresource: Subresource) -> ApiResult<Locat
     let id = Id::parse(call.name()).ok_or_else(|| {
         ApiError::bad_request(format!("invalid {word} request {:?}", call.name()))
     })?;
-    let location = locate(call, &id)?;
-    if id.https && matches!(location, Location::Address(_)) {
-        let why = "error trying to reach service: https is not supported by this server yet";
-        return Err(ApiError::unavailable(why));
+    match locate(call, &id)? {
+        Location::Address(address) => Ok(Location::Address(Address { https: id.https, ..address })),
+        Location::Kubelet => Ok(Location::Kubelet),
     }
-    Ok(location)
 }
 
 fn object(call: &Call<'_>, name: &str) -> ApiResult<Value> {
@@ -88,7 +89,11 @@ fn pod(call: &Call<'_>, id: &Id<'_>) -> ApiResult<Location> {
     let ports = list(&pod, "/spec/containers").iter().flat_map(|c| list(c, "/ports"));
     let declared = ports.filter_map(|port| port["containerPort"].as_u64()).next();
     let port = match id.port {
-        "" => declared.and_then(|port| u16::try_from(port).ok()).unwrap_or(80),
+        "" => declared.and_then(|port| u16::try_from(port).ok()).unwrap_or(if id.https {
+            443
+        } else {
+            80
+        }),
         port => number(port)?,
     };
     address(text(&pod, "/status/podIP"), port)
@@ -165,7 +170,9 @@ fn number(port: &str) -> ApiResult<u16> {
 /// Only what others could reach as well: nothing of the box itself.
 fn address(ip: &str, port: u16) -> ApiResult<Location> {
     match ip.parse::<IpAddr>() {
-        Ok(ip) if may_be_reached(&ip) => Ok(Location::Address(Address((ip, port).into()))),
+        Ok(ip) if may_be_reached(&ip) => {
+            Ok(Location::Address(Address { at: (ip, port).into(), https: false }))
+        }
         _ => Err(ApiError::bad_request("address not allowed")),
     }
 }
