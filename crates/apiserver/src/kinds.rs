@@ -218,7 +218,7 @@ impl Kind {
     }
 
     /// From the stored to the served form.
-    pub(crate) fn from_stored(&self, object: &mut Value) {
+    pub(crate) fn to_served(&self, object: &mut Value) {
         if let Some(conversion) = self.conversion {
             (conversion.from_stored)(object);
         }

@@ -60,7 +60,7 @@ pub(crate) fn stored(call: &Call<'_>, kv: &KeyValue) -> ApiResult<Response> {
 
 /// An object in stored form with its resourceVersion, in the form the client wants.
 pub(crate) fn written(call: &Call<'_>, code: StatusCode, mut object: Value) -> ApiResult<Response> {
-    call.kind.from_stored(&mut object);
+    call.kind.to_served(&mut object);
     let body = match call.format()? {
         Format::Object => object,
         Format::Partial => table::partial(object),

@@ -33,7 +33,7 @@ pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult
             Err(error) => return Err(error),
         }
     }
-    items.iter_mut().for_each(|item| call.kind.from_stored(item));
+    items.iter_mut().for_each(|item| call.kind.to_served(item));
     let list = json!({
         "kind": call.kind.list_kind(),
         "apiVersion": call.kind.api_version(),

@@ -213,7 +213,7 @@ fn converted(call: &Call<'_>, page: &Page, format: Format) -> ApiResult<Value> {
     let mut items = Vec::with_capacity(page.entries.len());
     for kv in &page.entries {
         let mut object = call.registry().decode(kv)?;
-        call.kind.from_stored(&mut object);
+        call.kind.to_served(&mut object);
         items.push(match format {
             Format::Object => object,
             Format::Partial => table::partial(object),

@@ -120,7 +120,7 @@ fn refused(error: &JsonPatchError) -> ApiError {
 fn patched(call: &Call<'_>, patch: &Patch, old: &Value) -> ApiResult<Value> {
     let gvk = call.kind.gvk();
     let mut served = old.clone();
-    call.kind.from_stored(&mut served);
+    call.kind.to_served(&mut served);
     let result = patch.apply(&gvk, served)?;
     let mut object = body::checked_value(call, &result, &gvk)?;
     call.kind.to_stored(&mut object);

@@ -69,7 +69,7 @@ impl Encoder {
     }
 
     fn form(&self, mut object: Value) -> Value {
-        self.kind.from_stored(&mut object);
+        self.kind.to_served(&mut object);
         match self.format {
             Format::Object => object,
             Format::Partial => table::partial(object),

@@ -136,7 +136,7 @@ fn show(asked: &Asked<'_>, kind: &Kind, object: Option<Value>) -> Value {
 fn convert(from: &Kind, to: &Kind, object: &mut Value) {
     if from.version != to.version || from.group != to.group {
         from.to_stored(object);
-        to.from_stored(object);
+        to.to_served(object);
     }
 }
 

@@ -17,7 +17,7 @@ const IDENTITY: [&str; 2] = ["uid", "creationTimestamp"];
 
 fn served(call: &Call<'_>, object: &Value) -> Value {
     let mut served = object.clone();
-    call.kind.from_stored(&mut served);
+    call.kind.to_served(&mut served);
     served
 }
 
