@@ -34,11 +34,8 @@ pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult
     options.dry_run |= call.query.dry_run()?;
     for _ in 0..ATTEMPTS_MAX {
         let pod = read(call)?;
-        match evict(call, &pod, &options).await {
-            // The pod changed meanwhile, and that it has not is our condition, not the writer's.
-            Err(error) if error.code() == 409 && options.resource_version.is_none() => {}
-            Err(error) => return Err(error),
-            Ok(()) => return Ok(respond::created()),
+        if evict(call, &pod, &options).await? {
+            return Ok(respond::created());
         }
     }
     Err(ApiError::contention(call.kind, "evict"))
@@ -49,7 +46,9 @@ fn read(call: &Call<'_>) -> ApiResult<Value> {
     call.registry().decode(&kv.ok_or_else(|| ApiError::not_found(call.kind, call.name()))?)
 }
 
-async fn evict(call: &Call<'_>, pod: &Value, options: &DeleteOptions) -> ApiResult<()> {
+/// Returns false where the pod changed meanwhile in a way that may matter: decide again.
+async fn evict(call: &Call<'_>, pod: &Value, options: &DeleteOptions) -> ApiResult<bool> {
+    let asked = options;
     let guard = match is_disturbed(pod) {
         true => Guard::None,
         false => budget::guard(call, pod)?,
@@ -67,8 +66,13 @@ async fn evict(call: &Call<'_>, pod: &Value, options: &DeleteOptions) -> ApiResu
     if !options.dry_run && options.resource_version.is_none() && !api::meta::is_deleting(pod) {
         tell(call).await?;
     }
-    let deleted = delete(call, call.namespace(), call.name(), &options).await;
-    deleted.map(|_| ())
+    // That the pod has not changed may be our condition rather than the writer's.
+    let ours = options.resource_version != asked.resource_version;
+    let same = options.uid.as_deref().is_none_or(|uid| uid == meta(pod, "uid"));
+    match delete(call, call.namespace(), call.name(), &options).await {
+        Err(error) if error.code() == 409 && ours && same => Ok(false),
+        deleted => deleted.map(|_| true),
+    }
 }
 
 fn expect_unchanged(options: &mut DeleteOptions, pod: &Value) {
