@@ -25,6 +25,7 @@ use k8s_openapi::api::scheduling::v1 as scheduling;
 use k8s_openapi::api::storage::v1 as storage;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as apiregistration;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use crate::Gvk;
@@ -107,6 +108,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::new::<admission::ValidatingAdmissionPolicyBinding>(),
     Builtin::new::<admission::ValidatingWebhookConfiguration>(),
     Builtin::new::<apiextensions::CustomResourceDefinition>(),
+    Builtin::new::<apiregistration::APIService>(),
     Builtin::new::<apps::ControllerRevision>(),
     Builtin::new::<apps::DaemonSet>(),
     Builtin::new::<apps::Deployment>(),

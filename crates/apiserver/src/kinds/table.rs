@@ -2,6 +2,7 @@
 
 mod admissionregistration;
 mod apiextensions;
+mod apiregistration;
 mod apps;
 mod autoscaling;
 mod batch;
@@ -41,6 +42,7 @@ static GROUPS: &[&[Entry]] = &[
     node::NODE,
     discovery::DISCOVERY,
     apiextensions::APIEXTENSIONS,
+    apiregistration::APIREGISTRATION,
     resource::RESOURCE,
     flowcontrol::FLOWCONTROL,
 ];

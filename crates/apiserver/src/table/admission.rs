@@ -1,4 +1,4 @@
-//! Webhooks and policies of admission.
+//! Webhooks and policies of admission, and servers behind this one.
 
 use serde_json::Value;
 
@@ -54,4 +54,23 @@ pub(crate) fn binding(object: &Value) -> Vec<Value> {
         shown.into(),
         age_of(object),
     ]
+}
+
+pub(crate) const API_SERVICE: &[Column] =
+    &[name(), text("Service"), text("Available"), text("Age")];
+
+pub(crate) fn api_service(object: &Value) -> Vec<Value> {
+    let service = &object["spec"]["service"];
+    let shown = match at(service, "/name") {
+        "" => "Local".to_owned(),
+        name => format!("{}/{name}", at(service, "/namespace")),
+    };
+    let available = list(object, "/status/conditions").iter().find(|c| c["type"] == "Available");
+    let available =
+        match available.map(|condition| (at(condition, "/status"), at(condition, "/reason"))) {
+            Some(("True", _)) => "True".to_owned(),
+            Some((status, reason)) => format!("{status} ({reason})"),
+            None => "Unknown".to_owned(),
+        };
+    vec![meta(object, "name").into(), shown.into(), available.into(), age_of(object)]
 }

@@ -40,6 +40,16 @@ const fn of(group_version: &'static str, plural: &'static str, body: &'static st
 
 pub const OBJECTS: &[Sample] = &[
     Sample {
+        name: "v1.life.example.com",
+        namespaced: false,
+        columns: "Name,Service,Available,Age|",
+        ..of(
+            "apiregistration.k8s.io/v1",
+            "apiservices",
+            r#"{"spec": {"group": "life.example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1, "service": {"namespace": "default", "name": "x"}}}"#,
+        )
+    },
+    Sample {
         columns: "Name,Endpoints,Age|",
         ..of(
             "v1",
