@@ -85,7 +85,9 @@ async fn kubectl_works_with_a_custom_kind() {
     kubectl.check("scale ct one --replicas=4", "scaled").await;
     kubectl.check("get ct one -o jsonpath={.spec.replicas}{.status.replicas}", "43").await;
     let applied = tab("{cronSpec: '*/2 * * * *'}");
-    kubectl.check_with("apply --server-side --force-conflicts -f -", &applied, true, "applied").await;
+    kubectl
+        .check_with("apply --server-side --force-conflicts -f -", &applied, true, "applied")
+        .await;
     kubectl.check("describe ct one", "Cron Spec:  */2 * * * *").await;
 
     kubectl.check("delete crd crontabs.stable.example.com --timeout=10s", "deleted").await;
