@@ -10,7 +10,7 @@ use etcd::pb::etcdserverpb::{LeaseGrantRequest, PutRequest, RangeRequest};
 use tonic::transport::{Channel, Endpoint};
 
 /// How long one round measures, and how long it runs before that.
-const MEASURED: Duration = Duration::from_secs(4);
+const MEASURED: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Keys and the size of their values.
 pub const KEYS: usize = 1_000;

@@ -42,6 +42,16 @@ fn check(boat: &Boat, command: &str, expected: &str) {
     assert!(out.contains(expected), "kubectl {command}: no {expected:?} in:\n{out}");
 }
 
+/// kubectl exits well and warns of this.
+#[track_caller]
+fn check_warns(boat: &Boat, command: &str, expected: &str) {
+    let args: Vec<&str> = command.split(' ').collect();
+    let output = boat.kubectl(&args);
+    let (_, err) = texts(&output);
+    assert!(output.status.success(), "kubectl {command}: {err}");
+    assert!(err.contains(expected), "kubectl {command}: no {expected:?} in:\n{err}");
+}
+
 /// kubectl fails and says this.
 #[track_caller]
 fn check_fails(boat: &Boat, command: &str, expected: &str) {
@@ -114,8 +124,16 @@ fn kubectl_is_told_what_it_cannot_have() {
     check_fails(&boat, "get pods --as=bob", "User \"bob\" cannot list resource \"pods\"");
     check(&boat, "get pods --as=bob --as-group=system:masters", "api-");
     check_fails(&boat, "top pods", "Metrics API not available");
-    check_fails(&boat, "autoscale deployment api --max=3", "the server could not find");
-    check_fails(&boat, "create job now --image=echo:1", "the server could not find");
+    check_warns(
+        &boat,
+        "autoscale deployment api --max=3",
+        "HorizontalPodAutoscaler is stored, but",
+    );
+    check_warns(
+        &boat,
+        "create job now --image=echo:1",
+        "Job is stored, but nothing in this server",
+    );
     let account = r#"--overrides={"spec":{"serviceAccountName":"nobody"}}"#;
     let refusal = "error looking up service account default/nobody";
     check_fails(&boat, &format!("run lost --image=echo:1 {account}"), refusal);
