@@ -8,6 +8,8 @@
 #[path = "support/boat.rs"]
 #[allow(dead_code, reason = "the other tests need more of it")]
 mod boat;
+#[path = "../../crates/etcd/tests/support/port.rs"]
+mod port;
 #[path = "../../crates/etcd/tests/trial/trial.rs"]
 #[allow(dead_code, reason = "its other servers are not put to trial here")]
 mod trial;
@@ -16,8 +18,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use boat::{Boat, is_root, skip};
+use port::free_port;
 use trial::leases::Promise;
-use trial::vessel::{Vessel, free_port};
+use trial::vessel::Vessel;
 use trial::voyage::{Plan, sail};
 
 /// Revisions that are kept for watches: more than are written while the server is away.

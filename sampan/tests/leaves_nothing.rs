@@ -4,6 +4,8 @@
 #[path = "support/boat.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 mod boat;
+#[path = "../../crates/etcd/tests/support/port.rs"]
+mod port;
 
 use std::collections::BTreeSet;
 use std::fs;

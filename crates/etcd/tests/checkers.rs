@@ -1,6 +1,8 @@
 //! The checkers of the trial are themselves on trial: right histories pass, and each kind of wrong
 //! one is refused.
 
+#[path = "support/port.rs"]
+mod port;
 #[path = "trial/trial.rs"]
 #[allow(dead_code, reason = "the clients of the trial are not used here")]
 mod trial;

@@ -12,6 +12,8 @@ mod asks;
 mod masks;
 #[path = "differential/peer.rs"]
 mod peer;
+#[path = "support/port.rs"]
+mod port;
 #[path = "differential/say.rs"]
 mod say;
 #[path = "differential/servers.rs"]

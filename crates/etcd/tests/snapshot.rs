@@ -1,6 +1,8 @@
 //! The way to a real etcd: a snapshot of ours, restored by `etcdctl`, served by Debian's etcd, has
 //! every key with its revisions, every lease, every user and role.
 
+#[path = "support/port.rs"]
+mod port;
 mod support;
 
 use std::path::Path;
@@ -187,8 +189,7 @@ impl Drop for Etcd {
 }
 
 fn free_url() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    format!("http://{}", listener.local_addr().expect("its address"))
+    format!("http://127.0.0.1:{}", port::free_port())
 }
 
 fn etcdctl(arguments: &[&str]) -> String {

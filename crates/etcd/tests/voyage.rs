@@ -1,5 +1,7 @@
 //! Mixed load with kills: on Debian's etcd, to know that the trial is a fair one, and on ours.
 
+#[path = "support/port.rs"]
+mod port;
 #[path = "../examples/serve_etcd.rs"]
 #[allow(dead_code, reason = "an example has a main function, too")]
 mod serve_etcd;

@@ -9,6 +9,8 @@ mod etcd;
 mod http;
 #[path = "../support/pod.rs"]
 mod pod;
+#[path = "../../../crates/etcd/tests/support/port.rs"]
+mod port;
 #[path = "../support/traces.rs"]
 mod traces;
 

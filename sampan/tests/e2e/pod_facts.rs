@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::boat::{Boat, eventually};
 use crate::http;
 use crate::pod::{afloat, ask};
+use crate::port::free_port;
 
 const CONFIGURATION: &str = r#"
 apiVersion: v1
@@ -262,8 +263,7 @@ fn powers(boat: &Boat) {
 #[test]
 fn namespaces_are_shared_and_refused_as_asked() {
     let Some(boat) = afloat("shared") else { return };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
-    let port = port.expect("a free port").port();
+    let port = free_port();
     boat.apply(&SHARED.replace("FREE", &port.to_string()));
     let at = boat.service_of("pair");
     assert_ne!(ask(at, "/file?/proc/1/comm"), "echo\n", "the pod's own init");

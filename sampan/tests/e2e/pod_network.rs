@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::boat::{Boat, eventually};
 use crate::http;
 use crate::pod::{afloat, ask};
+use crate::port::free_port;
 
 const PODS: &str = r#"
 apiVersion: v1
@@ -59,8 +60,7 @@ spec: {type: ExternalName, externalName: any.default.svc.cluster.local}
 #[test]
 fn pods_are_found_by_every_kind_of_name() {
     let Some(boat) = afloat("network") else { return };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
-    let port = port.expect("a free port").port();
+    let port = free_port();
     boat.apply(&PODS.replace("HOSTPORT", &port.to_string()));
     let (anna, bert) = (boat.service_of("anna"), boat.service_of("bert"));
     let client = boat.service_of("client");

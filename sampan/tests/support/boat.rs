@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::port::free_port;
 
 /// The real binary.
 pub const SAMPAN: &str = env!("CARGO_BIN_EXE_sampan");
@@ -83,11 +84,6 @@ pub fn pause(pid: u32, still: bool) {
     use nix::sys::signal::{Signal, kill};
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid"));
     kill(pid, if still { Signal::SIGSTOP } else { Signal::SIGCONT }).expect("signal it");
-}
-
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its number").port()
 }
 
 impl Boat {

@@ -6,7 +6,8 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use crate::boat::{Boat, PATIENCE, eventually, free_port, has, is_root, pause, skip, texts};
+use crate::boat::{Boat, PATIENCE, eventually, has, is_root, pause, skip, texts};
+use crate::port::free_port;
 
 /// etcdctl with the endpoint of one server.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::asks::Ask;
 use crate::peer::Peer;
+use crate::port::free_port;
 use crate::say::get;
 
 /// How long a server may take to start.
@@ -43,12 +44,8 @@ impl Etcd {
 
     pub async fn start() -> Self {
         let data = folder("sampan-differential-etcd-");
-        let port = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-            listener.local_addr().expect("its number").port()
-        };
-        let endpoint = format!("http://127.0.0.1:{}", port());
-        let peer = format!("http://127.0.0.1:{}", port());
+        let endpoint = format!("http://127.0.0.1:{}", free_port());
+        let peer = format!("http://127.0.0.1:{}", free_port());
         let child = Command::new("/usr/bin/etcd")
             .arg(format!("--data-dir={}", data.path().display()))
             .args([format!("--listen-client-urls={endpoint}")])

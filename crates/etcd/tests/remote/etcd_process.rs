@@ -1,6 +1,5 @@
 //! Real etcd members on loopback, to be killed, stopped and started again.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use etcd::pb::etcdserverpb::kv_client::KvClient;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
+use crate::port::free_port;
 use crate::support::until;
 
 /// Whether tests can run; says so if not.
@@ -27,11 +27,6 @@ pub struct Member {
     dir: TempDir,
     args: Vec<String>,
     pub url: String,
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 /// A cluster of so many members, all started.

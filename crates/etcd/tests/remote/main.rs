@@ -5,6 +5,8 @@ mod cluster;
 mod etcd_process;
 mod leader;
 mod load;
+#[path = "../support/port.rs"]
+mod port;
 mod proxy;
 mod secured;
 mod single;

@@ -1,8 +1,9 @@
 //! A server that can be killed and started again on the same data.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use crate::port::free_port;
 
 /// What is put to trial.
 pub trait Vessel: Send + 'static {
@@ -29,12 +30,6 @@ pub struct Process {
     endpoint: String,
     directory: tempfile::TempDir,
     child: Option<Child>,
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its number").port()
 }
 
 fn temporary(name: &str) -> tempfile::TempDir {
