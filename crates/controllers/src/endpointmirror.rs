@@ -17,8 +17,9 @@ use crate::context::Context;
 use crate::drive::{ReconcileError, drive};
 use crate::endpoints::is_ours;
 use crate::endpointslice::endpoints::{Slice, split};
-use crate::endpointslice::{HEADLESS, MANAGED_BY, SERVICE_NAME, write};
+use crate::endpointslice::{MANAGED_BY, SERVICE_NAME, write};
 use crate::owner::{controller_ref, name, namespace};
+use crate::service_pods::HEADLESS;
 
 const MANAGER: &str = "endpointslicemirroring-controller.k8s.io";
 /// On Endpoints that shall not be mirrored.

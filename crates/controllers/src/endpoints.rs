@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{EndpointSubset, Endpoints, Pod, Service};
 use kube::Api;
-use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::api::{ObjectMeta, PostParams};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 
 use crate::context::Context;
 use crate::drive::{ReconcileError, drive};
-use crate::endpointslice::{HEADLESS, is_headless, selector_of, services_near, to_query};
 use crate::owner::{name, namespace};
+use crate::service_pods::{HEADLESS, is_headless, selected, services_near};
 
 /// Says whose these Endpoints are: not somebody's own, which would be mirrored to slices.
 const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
@@ -47,17 +47,11 @@ pub(crate) fn is_ours(endpoints: &Endpoints) -> bool {
 }
 
 async fn reconcile(woken: Arc<Service>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
-    let ns = namespace(&woken.metadata);
-    let services: Api<Service> = ctx.api(ns);
-    let Some(service) = services.get_opt(name(&woken.metadata)).await? else {
+    let Some((service, pods)) = selected(&woken, &ctx).await? else {
         return Ok(Action::await_change());
     };
-    let Some(selector) = selector_of(&service) else { return Ok(Action::await_change()) };
-    if service.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
-    let pods = ctx.api::<Pod>(ns).list(&ListParams::default().labels(&to_query(selector))).await?;
-    write(&ctx.api(ns), &service, subsets::of(&service, &pods.items)).await?;
+    let ns = namespace(&woken.metadata);
+    write(&ctx.api(ns), &service, subsets::of(&service, &pods)).await?;
     Ok(Action::await_change())
 }
 

@@ -3,7 +3,6 @@
 
 pub(crate) mod endpoints;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -11,7 +10,6 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use serde_json::json;
 
@@ -19,14 +17,13 @@ use crate::context::Context;
 use crate::drive::{ReconcileError, drive};
 use crate::merge::difference;
 use crate::owner::{controller_ref, name, namespace};
+use crate::service_pods::{HEADLESS, is_headless, selected, services_near};
 use endpoints::Slice;
 
 /// Names the Service that a slice belongs to.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
-/// On all that belongs to a Service without an address of its own.
-pub(crate) const HEADLESS: &str = "service.kubernetes.io/headless";
 
 pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
     let controller = Controller::new(context.all::<Service>(), watcher::Config::default());
@@ -39,50 +36,17 @@ pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
     drive(controller, context, reconcile).await
 }
 
-/// The Services that a changed pod may concern: all with a selector in its namespace, since
-/// the pod may have had other labels before.
-pub(crate) fn services_near(services: &Store<Service>, pod: &Pod) -> Vec<ObjectRef<Service>> {
-    let near = |service: &&Arc<Service>| {
-        service.metadata.namespace == pod.metadata.namespace && selector_of(service).is_some()
-    };
-    services
-        .state()
-        .iter()
-        .filter(near)
-        .map(|service| ObjectRef::from_obj(service.as_ref()))
-        .collect()
-}
-
-pub(crate) fn selector_of(service: &Service) -> Option<&BTreeMap<String, String>> {
-    let spec = service.spec.as_ref()?;
-    if spec.type_.as_deref() == Some("ExternalName") {
-        return None;
-    }
-    spec.selector.as_ref().filter(|selector| !selector.is_empty())
-}
-
 async fn reconcile(woken: Arc<Service>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
-    let ns = namespace(&woken.metadata);
-    let services: Api<Service> = ctx.api(ns);
-    let Some(service) = services.get_opt(name(&woken.metadata)).await? else {
+    let Some((service, pods)) = selected(&woken, &ctx).await? else {
         return Ok(Action::await_change());
     };
-    let Some(selector) = selector_of(&service) else { return Ok(Action::await_change()) };
-    if service.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
-    let pods = ctx.api::<Pod>(ns).list(&ListParams::default().labels(&to_query(selector))).await?;
-    let wanted = endpoints::slices(&service, &pods.items);
+    let ns = namespace(&woken.metadata);
+    let wanted = endpoints::slices(&service, &pods);
     let api: Api<EndpointSlice> = ctx.api(ns);
     let ours = format!("{SERVICE_NAME}={},{MANAGED_BY}={MANAGER}", name(&service.metadata));
     let present = api.list(&ListParams::default().labels(&ours)).await?.items;
     write(&api, wanted, present, |slice| new_slice(&service, slice)).await?;
     Ok(Action::await_change())
-}
-
-pub(crate) fn to_query(selector: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    pairs.join(",")
 }
 
 /// Turns the present slices into the wanted ones, pairing those with the same ports first so
@@ -124,10 +88,6 @@ async fn update(
         api.patch(name(&old.metadata), &PatchParams::default(), &Patch::Merge(change)).await?;
     }
     Ok(())
-}
-
-pub(crate) fn is_headless(service: &Service) -> bool {
-    service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()) == Some("None")
 }
 
 fn new_slice(service: &Service, slice: Slice) -> EndpointSlice {

@@ -26,6 +26,7 @@ mod resourcequota;
 mod root_ca;
 mod run;
 mod scheduler;
+mod service_pods;
 mod serviceaccount;
 
 pub use run::{Clients, ControllersConfig, run};

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort as SlicePort};
 
 use crate::endpointslice::endpoints::{Slice, groups};
-use crate::endpointslice::is_headless;
+use crate::service_pods::is_headless;
 
 /// The most addresses that Endpoints have.
 const ADDRESSES_MAX: usize = 1000;
@@ -90,13 +90,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn pod(name: &str, ip: &str, ready: bool) -> Value {
-        json!({"metadata": {"name": name, "namespace": "shop", "uid": name},
-            "spec": {"nodeName": "box", "containers": [{"name": "c", "ports":
-                [{"name": "http", "containerPort": 8080}]}]},
-            "status": {"podIP": ip, "phase": "Running", "conditions":
-                [{"type": "Ready", "status": if ready { "True" } else { "False" }}]}})
-    }
+    use crate::service_pods::test_pod as pod;
 
     fn subsets(spec: Value, pods: &[Value]) -> (Vec<EndpointSubset>, bool) {
         let service = json!({"metadata": {"name": "web"}, "spec": spec});

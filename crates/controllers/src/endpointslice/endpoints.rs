@@ -128,17 +128,11 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
+    use crate::service_pods::test_pod as pod;
+
     fn service(spec: Value) -> Service {
         serde_json::from_value(json!({"metadata": {"name": "web"}, "spec": spec}))
             .expect("a Service")
-    }
-
-    fn pod(name: &str, ip: &str, ready: bool) -> Value {
-        json!({"metadata": {"name": name, "namespace": "shop", "uid": name},
-            "spec": {"nodeName": "box", "containers": [{"name": "c", "ports":
-                [{"name": "http", "containerPort": 8080}]}]},
-            "status": {"podIP": ip, "phase": "Running", "conditions":
-                [{"type": "Ready", "status": if ready { "True" } else { "False" }}]}})
     }
 
     fn check(service: Service, pods: Vec<Value>, expected: &[(i32, &[(&str, bool)])]) {
