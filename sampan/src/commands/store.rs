@@ -56,7 +56,11 @@ fn rows(spaces: &[SpaceReport]) -> Vec<Vec<String>> {
         }),
         row("on disk", &|s| {
             let snapshot = text::size(s.snapshot_bytes);
-            format!("{} ({} segments, snapshot {snapshot})", text::size(s.disk_bytes), s.segments)
+            let segments = match s.segments {
+                1 => "1 segment".to_owned(),
+                more => format!("{more} segments"),
+            };
+            format!("{} ({segments}, snapshot {snapshot})", text::size(s.disk_bytes))
         }),
         row("quota", &|s| s.quota_bytes.map_or_else(|| "none".into(), text::size)),
         row("watchers", &|s| s.watchers.to_string()),
