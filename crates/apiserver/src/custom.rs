@@ -9,6 +9,7 @@ mod kind;
 pub(crate) mod names;
 mod scale;
 mod serve;
+mod settled;
 mod warnings;
 
 pub(crate) use self::cleanup::run as clean_up;

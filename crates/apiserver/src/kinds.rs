@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use api::status::Resource;
 use serde_json::Value;
+use store::KeyValue;
 
 pub(crate) use self::served::Served;
 use crate::custom::{Custom, ScalePaths};
@@ -205,9 +206,10 @@ impl Kind {
         Self::from(&PLAIN)
     }
 
-    /// Are the stored bytes what is served?
-    pub(crate) fn is_stored_as_served(&self) -> bool {
-        self.conversion.is_none() && self.custom.is_none()
+    /// Are the bytes of this version what is served?
+    pub(crate) fn is_stored_as_served(&self, kv: &KeyValue) -> bool {
+        let custom = self.custom.as_ref();
+        self.conversion.is_none() && custom.is_none_or(|custom| custom.is_stored_as_served(kv))
     }
 
     /// From the served to the stored form.

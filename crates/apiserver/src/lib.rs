@@ -12,6 +12,7 @@ mod config;
 mod custom;
 mod discovery;
 mod error;
+mod form;
 mod kinds;
 mod negotiate;
 mod object;

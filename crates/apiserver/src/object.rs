@@ -5,6 +5,7 @@
 //! resourceVersion is found in the first bytes.
 
 use bytes::Bytes;
+use serde::de::{Error as _, IgnoredAny};
 use serde_json::{Map, Value};
 use store::{KeyValue, Revision};
 
@@ -53,7 +54,7 @@ fn write(out: &mut Vec<u8>, value: &Value) {
 
 /// The object as clients see it: with its resourceVersion. Appended to `out`.
 pub(crate) fn write_served(out: &mut Vec<u8>, stored: &[u8], revision: Revision) {
-    let Some(at) = stored.windows(MARK.len()).position(|window| window == MARK) else {
+    let Some(at) = mark(stored) else {
         // Only our own `encode` writes values.
         out.extend_from_slice(stored);
         return;
@@ -61,17 +62,47 @@ pub(crate) fn write_served(out: &mut Vec<u8>, stored: &[u8], revision: Revision)
     let (head, tail) = stored.split_at(at + MARK.len());
     out.reserve(stored.len() + 44);
     out.extend_from_slice(head);
-    out.extend_from_slice(b"\"resourceVersion\":\"");
-    out.extend_from_slice(revision.0.to_string().as_bytes());
-    out.extend_from_slice(if tail.starts_with(b"}") { b"\"" } else { b"\"," });
-    out.extend_from_slice(tail);
+    write_version_into(out, revision, tail);
 }
 
-/// The same, as bytes of its own.
-pub(crate) fn served(kv: &KeyValue) -> Bytes {
-    let mut out = Vec::new();
-    write_served(&mut out, &kv.value, kv.mod_revision);
-    out.into()
+fn mark(stored: &[u8]) -> Option<usize> {
+    stored.windows(MARK.len()).position(|window| window == MARK)
+}
+
+/// The resourceVersion as the first field of the metadata, of which `rest` is what follows.
+fn write_version_into(out: &mut Vec<u8>, revision: Revision, rest: &[u8]) {
+    out.extend_from_slice(b"\"resourceVersion\":\"");
+    out.extend_from_slice(revision.0.to_string().as_bytes());
+    out.extend_from_slice(if rest.starts_with(b"}") { b"\"" } else { b"\"," });
+    out.extend_from_slice(rest);
+}
+
+/// Only its metadata, as PartialObjectMetadata. Appended to `out`.
+pub(crate) fn write_partial(
+    out: &mut Vec<u8>,
+    stored: &[u8],
+    revision: Revision,
+) -> Result<(), serde_json::Error> {
+    let metadata = stored_metadata(stored)?;
+    out.reserve(metadata.len() + 120);
+    out.extend_from_slice(
+        b"{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",",
+    );
+    out.extend_from_slice(MARK);
+    write_version_into(out, revision, &metadata[1..]);
+    out.push(b'}');
+    Ok(())
+}
+
+/// The stored metadata as it stands: an object.
+fn stored_metadata(stored: &[u8]) -> Result<&[u8], serde_json::Error> {
+    let start = mark(stored).map_or(stored.len(), |at| at + MARK.len() - 1);
+    let mut values =
+        serde_json::Deserializer::from_slice(&stored[start..]).into_iter::<IgnoredAny>();
+    let end_of_input = || serde_json::Error::custom("it has no metadata");
+    values.next().ok_or_else(end_of_input)??;
+    let end = start + values.byte_offset();
+    Ok(&stored[start..end])
 }
 
 /// The object as a value, with its resourceVersion.
@@ -143,8 +174,16 @@ mod tests {
         };
         let mut expected = object;
         set_resource_version(&mut expected, Revision(42));
-        assert_eq!(serde_json::from_slice::<Value>(&served(&kv)).unwrap(), expected);
+        let written = |write: &dyn Fn(&mut Vec<u8>)| -> Value {
+            let mut out = Vec::new();
+            write(&mut out);
+            serde_json::from_slice(&out).unwrap()
+        };
+        let served = written(&|out| write_served(out, &kv.value, kv.mod_revision));
+        assert_eq!(served, expected);
         assert_eq!(decode(&kv).unwrap(), expected);
+        let partial = written(&|out| write_partial(out, &kv.value, kv.mod_revision).unwrap());
+        assert_eq!(partial, crate::table::partial(expected));
     }
 
     #[test]
@@ -153,7 +192,8 @@ mod tests {
         check(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}));
         check(json!({
             "apiVersion": "v1", "kind": "ConfigMap", "data": {"x": "\"metadata\":{"},
-            "metadata": {"name": "a", "resourceVersion": "7", "labels": {"a": "b"}},
+            "metadata": {"name": "a", "resourceVersion": "7", "labels": {"a": "b"},
+                "annotations": {"x": "}\"{"}},
         }));
     }
 }

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use store::KeyValue;
 
 use crate::error::{ApiError, ApiResult};
+use crate::form::Form;
 use crate::kinds::Kind;
 use crate::negotiate::Format;
-use crate::object;
+use crate::options::IncludeObject;
 use crate::request::Call;
-use crate::table;
 
 /// Smaller replies are not worth compressing, as in kube-apiserver.
 const GZIP_BYTES_MIN: usize = 128 * 1024;
@@ -52,24 +52,26 @@ pub(crate) fn value(code: StatusCode, value: &Value) -> Response {
 
 /// A stored object, in the form the client wants.
 pub(crate) fn stored(call: &Call<'_>, kv: &KeyValue) -> ApiResult<Response> {
-    if call.format()? == Format::Object && call.kind.is_stored_as_served() {
-        return Ok(json(StatusCode::OK, object::served(kv), call.gzip));
-    }
-    written(call, StatusCode::OK, call.registry().decode(kv)?)
+    let mut body = Vec::new();
+    let written = form(call)?.write_alone(&mut body, call.kind, kv, kv.mod_revision);
+    written.map_err(|error| corrupt(&error))?;
+    Ok(json(StatusCode::OK, body.into(), call.gzip))
+}
+
+/// The form in which the client wants objects.
+pub(crate) fn form(call: &Call<'_>) -> ApiResult<Form> {
+    let format = call.format()?;
+    let include = match format {
+        Format::Table => call.query.include_object()?,
+        Format::Object | Format::Partial => IncludeObject::Metadata,
+    };
+    Ok(Form { format, include })
 }
 
 /// An object in stored form with its resourceVersion, in the form the client wants.
 pub(crate) fn written(call: &Call<'_>, code: StatusCode, mut object: Value) -> ApiResult<Response> {
     call.kind.to_served(&mut object);
-    let body = match call.format()? {
-        Format::Object => object,
-        Format::Partial => table::partial(object),
-        Format::Table => {
-            let version = object::meta(&object, "resourceVersion").to_owned();
-            let row = table::row(call.kind, object, call.query.include_object()?);
-            table::table(&call.kind.columns, json!({"resourceVersion": version}), vec![row], true)
-        }
-    };
+    let body = form(call)?.alone(call.kind, object);
     Ok(json(code, body.to_string().into(), call.gzip))
 }
 

@@ -9,6 +9,7 @@ use crate::bootstrap::BootstrapError;
 use crate::config::{Config, NodeProxy, ServiceRange};
 use crate::pki::Pki;
 use crate::registry::Registry;
+use crate::watch::Changes;
 use crate::{bootstrap, custom, request};
 
 /// The Kubernetes API over a store. Clones are the same server.
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) pki: Arc<Pki>,
     pub(crate) config: Settings,
     pub(crate) authorizer: Arc<dyn crate::Authorizer>,
+    /// What watches have in common.
+    pub(crate) changes: Arc<Changes>,
     /// Cancelled when the server shuts down: watches end.
     pub(crate) closing: CancellationToken,
     /// Set once bootstrap is done: ready.
@@ -66,6 +69,7 @@ impl ApiServer {
                 secure_port: config.secure_port,
             },
             authorizer: config.authorizer,
+            changes: Arc::default(),
             closing: CancellationToken::new(),
             ready: OnceLock::new(),
             node: Mutex::new(None),

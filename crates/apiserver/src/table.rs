@@ -108,19 +108,19 @@ pub(crate) fn row_of(cells: Vec<Value>, object: Value, include: IncludeObject) -
 }
 
 /// A Table around rows.
-pub(crate) fn table(
-    shown: &[Column],
-    metadata: Value,
-    rows: Vec<Value>,
-    with_columns: bool,
-) -> Value {
-    let definitions = if with_columns { columns(shown) } else { Value::Null };
+pub(crate) fn table(shown: &[Column], metadata: Value, rows: Vec<Value>) -> Value {
+    let mut table = without_rows(shown, metadata);
+    table["rows"] = Value::Array(rows);
+    table
+}
+
+/// What stands around the rows of a Table.
+pub(crate) fn without_rows(shown: &[Column], metadata: Value) -> Value {
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": definitions,
-        "rows": rows,
+        "columnDefinitions": columns(shown),
     })
 }
 

@@ -4,6 +4,7 @@
 //! A stream holds no queue of its own: it reads the store's history as fast as its client
 //! takes the events. One that falls behind what is kept ends with a 410.
 
+mod change;
 mod encode;
 
 use std::convert::Infallible;
@@ -13,18 +14,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream as FuturesStream;
-use store::{Revision, WatchError, Watcher};
+use store::{KeyValue, Revision, WatchError, Watcher};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
+pub(crate) use self::change::Changes;
 pub(crate) use self::encode::Encoder;
 use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 use crate::server::Shared;
-use crate::verbs::list::Page;
 use crate::verbs::watch::{Options, Start};
 
 /// How often a quiet stream says how far it is.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+/// Of what is there at the start, so many bytes and one object wait for the client at a time.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// One client's watch.
 pub(crate) struct Stream {
@@ -33,14 +36,20 @@ pub(crate) struct Stream {
 }
 
 enum State {
-    /// Sends what is there; then it runs.
-    Initial(Box<Page>, bool, Box<Running>),
+    /// Sends what is there, piece by piece; then it runs.
+    Initial(Box<Initial>, Box<Running>),
     /// Hands on changes until time, shutdown or a failure ends it.
     Running(Box<Running>),
     /// Sends these bytes and ends.
     Last(Bytes),
     /// Nothing more.
     Over,
+}
+
+struct Initial {
+    entries: std::vec::IntoIter<KeyValue>,
+    /// As of when that is, told at its end to who asked for that.
+    end: Option<Revision>,
 }
 
 struct Running {
@@ -73,7 +82,11 @@ impl Stream {
         };
         let running = Box::new(running);
         let state = match start.initial {
-            Some(page) => State::Initial(Box::new(page), start.marks_end, running),
+            Some(page) => {
+                let end = start.marks_end.then_some(page.revision);
+                let initial = Initial { entries: page.entries.into_iter(), end };
+                State::Initial(Box::new(initial), running)
+            }
             None => State::Running(running),
         };
         Ok(Self { encoder, state })
@@ -97,8 +110,12 @@ impl Stream {
             let (chunk, next) = match std::mem::replace(&mut self.state, State::Over) {
                 State::Over => return None,
                 State::Last(bytes) => (bytes, State::Over),
-                State::Initial(page, marks_end, running) => {
-                    (self.initial(&page, marks_end), State::Running(running))
+                State::Initial(mut initial, running) => {
+                    let piece = initial.piece(&self.encoder);
+                    match initial.entries.len() {
+                        0 => (piece, State::Running(running)),
+                        _ => (piece, State::Initial(initial, running)),
+                    }
                 }
                 State::Running(running) => running.next(&self.encoder).await,
             };
@@ -108,14 +125,21 @@ impl Stream {
             }
         }
     }
+}
 
-    fn initial(&self, page: &Page, marks_end: bool) -> Bytes {
+impl Initial {
+    /// The next objects, and after the last of them the word that there are no more.
+    fn piece(&mut self, encoder: &Encoder) -> Bytes {
         let mut out = Vec::new();
-        for kv in &page.entries {
-            self.encoder.added(&mut out, kv);
+        while out.len() < PIECE_BYTES
+            && let Some(kv) = self.entries.next()
+        {
+            encoder.added(&mut out, &kv);
         }
-        if marks_end {
-            self.encoder.bookmark(&mut out, page.revision, true);
+        if self.entries.len() == 0
+            && let Some(revision) = self.end
+        {
+            encoder.bookmark(&mut out, revision, true);
         }
         out.into()
     }
@@ -158,10 +182,7 @@ impl Running {
             batch = self.watcher.next() => match batch {
                 Ok(batch) => {
                     self.sent = self.sent.max(batch.revision);
-                    for event in &batch.events {
-                        encoder.event(&mut out, event, batch.revision);
-                    }
-                    return (out.into(), State::Running(self));
+                    return (encoder.batch(&batch), State::Running(self));
                 }
                 Err(WatchError::Closed) => {}
                 Err(error) => out.extend_from_slice(&encode::error(&watch_error(&error, self.sent))),

@@ -9,9 +9,11 @@ use api::TypeSchema;
 use api::custom::Schema;
 use api::schema::{ObjectShape, Shape};
 use serde_json::Value;
+use store::KeyValue;
 use tokio_util::sync::CancellationToken;
 
 use super::cells::Cells;
+use super::settled::Settled;
 use super::{ScalePaths, is_deleting};
 use crate::kinds::{Kind, Name, Subresource};
 use crate::object::text;
@@ -42,6 +44,7 @@ pub(crate) struct Custom {
     pub(crate) terminating: AtomicBool,
     /// Cancelled when this is no longer what is served.
     pub(crate) gone: CancellationToken,
+    settled: Settled,
 }
 
 impl Custom {
@@ -57,6 +60,16 @@ impl Custom {
         }
         self.schema.prune(object);
         self.schema.fill(object);
+    }
+
+    /// Are the bytes of this version what `serve` would make of them?
+    pub(crate) fn is_stored_as_served(&self, kv: &KeyValue) -> bool {
+        self.settled.is(kv, || {
+            let Ok(stored) = serde_json::from_slice::<Value>(&kv.value) else { return false };
+            let mut served = stored.clone();
+            self.serve(&mut served);
+            served == stored
+        })
     }
 
     /// An object of this version as it is stored.
@@ -173,6 +186,7 @@ impl Own<'_> {
             selectable: selectable.map(str::to_owned).collect(),
             terminating: AtomicBool::new(terminating),
             gone: CancellationToken::new(),
+            settled: Settled::default(),
             schema,
         }
     }

@@ -7,8 +7,9 @@ use store::{KeyValue, Range, ReadError, Revision};
 
 use super::list_options::{AsOf, Continue, ListOptions, Selection};
 use crate::error::{ApiError, ApiResult};
+use crate::form::Form;
 use crate::negotiate::Format;
-use crate::object::{self, write_served};
+use crate::object;
 use crate::registry::Registry;
 use crate::request::Call;
 use crate::{respond, table};
@@ -18,12 +19,9 @@ const CHUNK: usize = 500;
 
 pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let options = ListOptions::read(call)?;
-    let format = call.format()?;
+    let form = respond::form(call)?;
     let page = read(call, &options)?;
-    let body = match format {
-        Format::Object if call.kind.is_stored_as_served() => plain(call, &page),
-        _ => converted(call, &page, format)?.to_string().into_bytes(),
-    };
+    let body = body(call, &page, form)?;
     Ok(respond::json(StatusCode::OK, body.into(), call.gzip))
 }
 
@@ -186,48 +184,41 @@ fn metadata(page: &Page) -> Value {
     metadata
 }
 
-/// The stored bytes one after the other: nothing is parsed.
-fn plain(call: &Call<'_>, page: &Page) -> Vec<u8> {
+/// The items one after the other, each in the form that is wanted.
+fn body(call: &Call<'_>, page: &Page, form: Form) -> ApiResult<Vec<u8>> {
     let bytes: usize = page.entries.iter().map(|kv| kv.value.len() + 48).sum();
     let mut out = Vec::with_capacity(bytes + 256);
-    let head = format!(
-        "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{},\"items\":[",
-        call.kind.list_kind(),
-        call.kind.api_version(),
-        metadata(page)
-    );
-    out.extend_from_slice(head.as_bytes());
+    let list = envelope(call, page, form).to_string();
+    let open = list.strip_suffix('}').expect("the envelope is an object");
+    out.extend_from_slice(open.as_bytes());
+    let items = if form.format == Format::Table { "rows" } else { "items" };
+    out.extend_from_slice(format!(",\"{items}\":[").as_bytes());
     for (index, kv) in page.entries.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        write_served(&mut out, &kv.value, kv.mod_revision);
+        form.write_item(&mut out, call.kind, kv).map_err(|error| respond::corrupt(&error))?;
     }
     out.extend_from_slice(b"]}");
-    out
+    Ok(out)
 }
 
-/// As a Table, as metadata, or as another version's objects.
-fn converted(call: &Call<'_>, page: &Page, format: Format) -> ApiResult<Value> {
-    let include = call.query.include_object()?;
-    let mut items = Vec::with_capacity(page.entries.len());
-    for kv in &page.entries {
-        let mut object = call.registry().decode(kv)?;
-        call.kind.to_served(&mut object);
-        items.push(match format {
-            Format::Object => object,
-            Format::Partial => table::partial(object),
-            Format::Table => table::row(call.kind, object, include),
-        });
+/// The list without its items.
+fn envelope(call: &Call<'_>, page: &Page, form: Form) -> Value {
+    let metadata = metadata(page);
+    match form.format {
+        Format::Object => json!({
+            "kind": call.kind.list_kind(),
+            "apiVersion": call.kind.api_version(),
+            "metadata": metadata,
+        }),
+        Format::Partial => json!({
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": metadata,
+        }),
+        Format::Table => table::without_rows(&call.kind.columns, metadata),
     }
-    let list = |api_version: String, kind: String| json!({"kind": kind, "apiVersion": api_version, "metadata": metadata(page)});
-    Ok(match format {
-        Format::Table => table::table(&call.kind.columns, metadata(page), items, true),
-        Format::Partial => {
-            with_items(list("meta.k8s.io/v1".into(), "PartialObjectMetadataList".into()), items)
-        }
-        Format::Object => with_items(list(call.kind.api_version(), call.kind.list_kind()), items),
-    })
 }
 
 pub(crate) fn with_items(list: Value, items: Vec<Value>) -> Value {

@@ -36,6 +36,11 @@ impl Selection {
         Ok(Self { labels, fields })
     }
 
+    #[cfg(test)]
+    pub(crate) fn everything() -> Self {
+        Self { labels: LabelSelector::everything(), fields: FieldSelector::everything() }
+    }
+
     pub(crate) fn is_everything(&self) -> bool {
         self.labels.is_everything() && self.fields.is_everything()
     }

@@ -15,6 +15,7 @@ use super::list::{self, Page};
 use super::list_options::{AsOf, ListOptions, Selection, invalid, revision, unknown_match};
 use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
+use crate::respond;
 use crate::watch::{Encoder, Stream};
 
 /// A watch without timeoutSeconds lasts between this and twice as long, as upstream.
@@ -24,9 +25,9 @@ pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let options = Options::read(call)?;
     let encoder = Encoder {
         kind: Arc::clone(call.kind),
-        format: call.format()?,
-        include: call.query.include_object()?,
+        form: respond::form(call)?,
         selection: options.selection.clone(),
+        changes: call.shared.changes.clone(),
     };
     let stream = match start(call, &options) {
         Ok(start) => Stream::new(call, encoder, start, &options)?,

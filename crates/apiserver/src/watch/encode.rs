@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
-use store::{Event, EventKind, KeyValue, Revision};
+use serde_json::json;
+use store::{Batch, KeyValue};
+use store::{Event, Revision};
 
+use super::change::{Changes, Seen, write_line};
 use crate::error::ApiError;
+use crate::form::Form;
 use crate::kinds::Kind;
 use crate::negotiate::Format;
-use crate::object::{decode_at, write_served};
-use crate::options::IncludeObject;
 use crate::table;
 use crate::verbs::list_options::Selection;
 
@@ -20,70 +21,30 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 /// Writes events in the form one client wants.
 pub(crate) struct Encoder {
     pub(crate) kind: Arc<Kind>,
-    pub(crate) format: Format,
-    pub(crate) include: IncludeObject,
+    pub(crate) form: Form,
     pub(crate) selection: Selection,
+    /// What this client's watch has in common with others.
+    pub(crate) changes: Arc<Changes>,
 }
 
 impl Encoder {
     /// An object that is there already, and selected.
     pub(crate) fn added(&self, out: &mut Vec<u8>, kv: &KeyValue) {
-        self.write(out, "ADDED", kv, kv.mod_revision);
+        write_line(out, Seen::Added, self.form, &self.kind, kv, kv.mod_revision);
     }
 
-    /// A change. What leaves the selection is DELETED, what enters it is ADDED.
-    pub(crate) fn event(&self, out: &mut Vec<u8>, event: &Event, revision: Revision) {
-        let (now, before) = match event.kind {
-            EventKind::Put => (Some(&event.kv), event.prev.as_ref()),
-            EventKind::Delete => (None, event.prev.as_ref()),
-        };
-        let selected = |kv: Option<&KeyValue>| kv.is_some_and(|kv| self.selects(kv));
-        match (now, selected(now), before, selected(before)) {
-            (Some(now), true, _, true) => self.write(out, "MODIFIED", now, revision),
-            (Some(now), true, _, false) => self.write(out, "ADDED", now, revision),
-            // The last state the client may see, at the revision it left.
-            (_, false, Some(before), true) => self.write(out, "DELETED", before, revision),
-            _ => {}
+    /// The changes of one revision. Mostly that is one, whose bytes are not the client's own.
+    pub(crate) fn batch(&self, batch: &Batch) -> Bytes {
+        if let [event] = batch.events.as_slice() {
+            return self.event(event, batch.revision).unwrap_or_default();
         }
+        let lines = batch.events.iter().filter_map(|event| self.event(event, batch.revision));
+        lines.flatten().collect::<Vec<u8>>().into()
     }
 
-    fn selects(&self, kv: &KeyValue) -> bool {
-        self.selection.is_everything()
-            || decode_at(kv, kv.mod_revision).is_ok_and(|mut object| {
-                self.kind.freshen(&mut object);
-                self.selection.matches(&object)
-            })
-    }
-
-    fn write(&self, out: &mut Vec<u8>, change: &str, kv: &KeyValue, revision: Revision) {
-        out.extend_from_slice(b"{\"type\":\"");
-        out.extend_from_slice(change.as_bytes());
-        out.extend_from_slice(b"\",\"object\":");
-        if self.format == Format::Object && self.kind.is_stored_as_served() {
-            write_served(out, &kv.value, revision);
-        } else {
-            let object = decode_at(kv, revision).unwrap_or_default();
-            out.extend_from_slice(self.form(object).to_string().as_bytes());
-        }
-        out.extend_from_slice(b"}\n");
-    }
-
-    fn form(&self, mut object: Value) -> Value {
-        self.kind.to_served(&mut object);
-        match self.format {
-            Format::Object => object,
-            Format::Partial => table::partial(object),
-            Format::Table => {
-                let version = object["metadata"]["resourceVersion"].clone();
-                let row = table::row(&self.kind, object, self.include);
-                table::table(
-                    &self.kind.columns,
-                    json!({"resourceVersion": version}),
-                    vec![row],
-                    true,
-                )
-            }
-        }
+    fn event(&self, event: &Event, revision: Revision) -> Option<Bytes> {
+        let change = self.changes.of(&self.kind, event, revision);
+        Some(change.line(change.seen_by(&self.selection)?, self.form))
     }
 
     /// How far the stream is.
@@ -92,7 +53,7 @@ impl Encoder {
         if initial_end {
             metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
         }
-        let object = match self.format {
+        let object = match self.form.format {
             Format::Object => json!({
                 "kind": self.kind.kind,
                 "apiVersion": self.kind.api_version(),
@@ -103,7 +64,7 @@ impl Encoder {
                 "apiVersion": "meta.k8s.io/v1",
                 "metadata": metadata,
             }),
-            Format::Table => table::table(&self.kind.columns, metadata, Vec::new(), true),
+            Format::Table => table::table(&self.kind.columns, metadata, Vec::new()),
         };
         let event = json!({"type": "BOOKMARK", "object": object});
         out.extend_from_slice(event.to_string().as_bytes());
