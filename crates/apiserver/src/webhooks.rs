@@ -10,6 +10,7 @@ mod asked;
 mod connection;
 mod denial;
 mod hook;
+mod matching;
 mod review;
 mod rounds;
 mod service;

@@ -68,13 +68,13 @@ fn qualified(name: &Field<'_>) {
     }
 }
 
-fn known(field: &Field<'_>, words: &[&str]) {
+pub(super) fn known(field: &Field<'_>, words: &[&str]) {
     if field.is_some() && !words.contains(&field.text()) {
         field.unsupported(words);
     }
 }
 
-fn with_operations(rule: &Field<'_>) {
+pub(super) fn with_operations(rule: &Field<'_>) {
     let operations = rule.at("operations");
     listed(&operations, "operations");
     operations.items().for_each(|operation| known(&operation, &OPERATIONS));

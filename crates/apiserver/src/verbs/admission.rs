@@ -1,9 +1,13 @@
 //! What must hold beside the object itself before it is written.
 
-pub(crate) mod limits;
+mod claim_size;
+mod default_class;
+mod limits;
+mod pod_security;
 mod priority;
 pub(crate) mod quota;
 mod roles;
+mod runtime_class;
 mod service_account;
 mod tolerations;
 
@@ -44,10 +48,29 @@ pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<(
     if call.kind.strategy.grace == Grace::Pod {
         service_account::admit(call, object).await?;
         limits::fill_in(call, object)?;
-        tolerations::admit(object);
         priority::admit(call, object)?;
+        tolerations::admit(object);
+        runtime_class::admit(call, object)?;
+    }
+    match &*call.kind.storage {
+        "persistentvolumeclaims" => default_class::of_claim(call, object)?,
+        "ingresses.networking.k8s.io" => default_class::of_ingress(call, object)?,
+        _ => {}
     }
     one_default(call, object)
+}
+
+/// Judges an object that is valid in itself; `old` is what it replaces.
+pub(crate) fn judge(call: &Call<'_>, old: Option<&Value>, new: &Value) -> ApiResult<()> {
+    let claim = call.kind.storage == "persistentvolumeclaims" && call.subresource.is_none();
+    if old.is_none() || claim {
+        limits::check(call, new)?;
+    }
+    pod_security::check(call, old, new)?;
+    match old {
+        Some(old) if claim => claim_size::check(call, old, new),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) use self::roles::may_grant;

@@ -143,7 +143,7 @@ async fn insert_named(
         strategy::settle(kind, &mut object);
         // Before allocation: what is not valid takes no address.
         validate(call, &object)?;
-        admission::limits::check(call, &object)?;
+        admission::judge(call, None, &object)?;
         strategy::allocate(registry, kind, None, &mut object)?;
         let along = admission::quota::charge(call, &object)?;
         if dry_run {
@@ -166,7 +166,7 @@ async fn ask_webhooks(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResu
     let mut settled = object.clone();
     strategy::settle(call.kind, &mut settled);
     validate(call, &settled)?;
-    admission::limits::check(call, &settled)?;
+    admission::judge(call, None, &settled)?;
     webhooks::validate_create(call, &settled, dry_run).await
 }
 

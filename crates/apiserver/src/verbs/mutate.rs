@@ -49,6 +49,7 @@ pub(crate) async fn mutate(
         check_preconditions(kind, &old, &new)?;
         let managed = ask_webhooks(call, part, managed, (&old, &mut new), dry_run).await?;
         finish(call, part, managed, &old, &mut new)?;
+        admission::judge(call, Some(&old), &new)?;
         webhooks::validate_update(call, &old, &new, dry_run).await?;
         if unchanged(&old, &new) {
             return Ok(old);

@@ -30,7 +30,7 @@ pub(super) fn fill_in(call: &Call<'_>, pod: &mut Value) -> ApiResult<()> {
 }
 
 /// Refuses what is not within the bounds of its namespace.
-pub(crate) fn check(call: &Call<'_>, object: &Value) -> ApiResult<()> {
+pub(super) fn check(call: &Call<'_>, object: &Value) -> ApiResult<()> {
     let check: fn(&Value, &Value) -> Vec<String> = match &*call.kind.storage {
         "pods" => check_pod,
         "persistentvolumeclaims" => check_claim,
