@@ -141,6 +141,7 @@ fn role_binding(object: &mut Value) {
 
 /// Names that follow from others, and objects that are not converted.
 fn definition(object: &mut Value) {
+    const HTTPS: i64 = 443;
     in_object(object, "spec", |spec| {
         in_object(spec, "names", |names| {
             let kind = names["kind"].as_str().unwrap_or_default().to_owned();
@@ -150,6 +151,13 @@ fn definition(object: &mut Value) {
             }
         });
         fill(spec, "conversion", json!({"strategy": "None"}));
+        in_object(spec, "conversion", |conversion| {
+            in_object(conversion, "webhook", |webhook| {
+                in_object(webhook, "clientConfig", |client| {
+                    in_object(client, "service", |service| fill(service, "port", json!(HTTPS)));
+                });
+            });
+        });
     });
 }
 

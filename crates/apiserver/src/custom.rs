@@ -4,6 +4,7 @@
 
 mod cells;
 mod cleanup;
+mod conversion;
 mod deletion;
 mod kind;
 pub(crate) mod names;

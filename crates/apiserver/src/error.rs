@@ -184,6 +184,11 @@ impl ApiError {
         Status::unavailable(message).into()
     }
 
+    /// What failed somewhere else, for which there is no word.
+    pub(crate) fn unknown(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
     /// Our own fault, found by nobody yet.
     pub(crate) fn panicked() -> Self {
         Status::internal("the request failed inside the server").into()

@@ -8,6 +8,7 @@ pub mod authn;
 pub mod authz;
 mod body;
 mod bootstrap;
+mod callout;
 mod config;
 mod custom;
 mod discovery;

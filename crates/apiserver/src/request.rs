@@ -128,9 +128,9 @@ async fn dispatch(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiRes
         return subresources::answer(call, subresource, verb, request).await;
     }
     match (verb, call.name.is_some()) {
-        ("get", _) => verbs::get::answer(call),
-        ("list", _) => verbs::list::answer(call),
-        ("watch", _) => verbs::watch::answer(call),
+        ("get", _) => verbs::get::answer(call).await,
+        ("list", _) => verbs::list::answer(call).await,
+        ("watch", _) => verbs::watch::answer(call).await,
         ("create", false) => verbs::create::answer(call, request).await,
         ("update", _) => verbs::update::answer(call, request).await,
         ("patch", _) => verbs::patch::answer(call, request).await,

@@ -39,14 +39,14 @@ pub(crate) async fn answer(
     request: Request<Body>,
 ) -> ApiResult<Response> {
     match (subresource, verb) {
-        (Subresource::Status, "get") => get::answer(call),
+        (Subresource::Status, "get") => get::answer(call).await,
         (Subresource::Status, "update") => update::replace(call, Part::Status, request).await,
         (Subresource::Status, "patch") => patch::change(call, Part::Status, request).await,
-        (Subresource::Approval, "get") => get::answer(call),
+        (Subresource::Approval, "get") => get::answer(call).await,
         (Subresource::Approval, "update") => update::replace(call, Part::Approval, request).await,
         (Subresource::Approval, "patch") => patch::change(call, Part::Approval, request).await,
         (Subresource::Finalize, "update") => update::replace(call, Part::Finalize, request).await,
-        (Subresource::Scale, "get") => scale::get(call),
+        (Subresource::Scale, "get") => scale::get(call).await,
         (Subresource::Scale, "update") => scale::update(call, request).await,
         (Subresource::Scale, "patch") => scale::patch(call, request).await,
         (Subresource::Binding, "create") => binding::create(call, request).await,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream as FuturesStream;
-use store::{KeyValue, Revision, WatchError, Watcher};
+use store::{Batch, KeyValue, Revision, WatchError, Watcher};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
 pub(crate) use self::change::Changes;
@@ -180,10 +180,7 @@ impl Running {
             () = self.shared.closing.cancelled() => self.last_words(encoder, &mut out),
             () = self.end.as_mut() => self.last_words(encoder, &mut out),
             batch = self.watcher.next() => match batch {
-                Ok(batch) => {
-                    self.sent = self.sent.max(batch.revision);
-                    return (encoder.batch(&batch), State::Running(self));
-                }
+                Ok(batch) => return self.changes(encoder, batch).await,
                 Err(WatchError::Closed) => {}
                 Err(error) => out.extend_from_slice(&encode::error(&watch_error(&error, self.sent))),
             },
@@ -196,6 +193,21 @@ impl Running {
             }
         }
         (out.into(), State::Over)
+    }
+
+    /// Changes, in the version that the client watches.
+    async fn changes(mut self: Box<Self>, encoder: &Encoder, mut batch: Batch) -> (Bytes, State) {
+        let shown = batch.events.iter_mut().flat_map(encode::objects).collect();
+        let converted = tokio::select! {
+            biased;
+            converted = self.shared.registry.in_version_of(&encoder.kind, shown) => converted,
+            () = self.shared.closing.cancelled() => return (Bytes::new(), State::Over),
+        };
+        if let Err(error) = converted {
+            return (encode::error(&error), State::Over);
+        }
+        self.sent = self.sent.max(batch.revision);
+        (encoder.batch(&batch), State::Running(self))
     }
 
     fn last_words(&self, encoder: &Encoder, out: &mut Vec<u8>) {

@@ -7,13 +7,11 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>.
 
 mod asked;
-mod connection;
 mod denial;
 mod hook;
 mod matching;
 mod review;
 mod rounds;
-mod service;
 mod writes;
 
 use std::sync::Arc;

@@ -12,7 +12,8 @@ const SIDE_EFFECTS: [&str; 2] = ["None", "NoneOnDryRun"];
 const REINVOCATIONS: [&str; 2] = ["IfNeeded", "Never"];
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const SCOPES: [&str; 3] = ["*", "Cluster", "Namespaced"];
-const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+/// Of AdmissionReview and of ConversionReview.
+pub(super) const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 const TIMEOUT_SECONDS: std::ops::RangeInclusive<i64> = 1..=30;
 const PORTS: std::ops::RangeInclusive<i64> = 1..=65535;
 const URL_FORM: &str = "; desired format: https://host[/path]";
@@ -155,7 +156,8 @@ fn review_versions(versions: &Field<'_>) {
     }
 }
 
-fn client(config: &Field<'_>) {
+/// A `clientConfig`.
+pub(super) fn client(config: &Field<'_>) {
     let (url, service) = (config.at("url"), config.at("service"));
     match (url.is_some(), service.is_some()) {
         (true, false) => check_url(&url),

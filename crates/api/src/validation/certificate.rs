@@ -59,12 +59,24 @@ pub(super) fn check(object: &Field<'_>) {
 
 /// Text in base64 around a block of base64.
 fn is_request(text: &str) -> bool {
-    let Ok(bytes) = STANDARD.decode(text) else { return false };
+    block(text, PEM).is_some_and(|der| !der.is_empty())
+}
+
+/// Is there a certificate in a PEM text in base64?
+pub(super) fn has_certificates(text: &str) -> bool {
+    const PEM: (&str, &str) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    const SEQUENCE: u8 = 0x30;
+    block(text, PEM).is_some_and(|der| der.first() == Some(&SEQUENCE))
+}
+
+/// What stands between the first marks.
+fn block(text: &str, marks: (&str, &str)) -> Option<Vec<u8>> {
+    let bytes = STANDARD.decode(text).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    let Some((_, rest)) = text.split_once(PEM.0) else { return false };
-    let Some((block, _)) = rest.split_once(PEM.1) else { return false };
+    let (_, rest) = text.split_once(marks.0)?;
+    let (block, _) = rest.split_once(marks.1)?;
     let block: String = block.split_whitespace().collect();
-    STANDARD.decode(block).is_ok_and(|der| !der.is_empty())
+    STANDARD.decode(block).ok()
 }
 
 fn signer(signer: &Field<'_>) {

@@ -1,5 +1,6 @@
 //! CustomResourceDefinitions.
 
+mod conversion;
 mod extensions;
 mod parts;
 mod structural;
@@ -29,7 +30,7 @@ pub(super) fn check(root: &Field<'_>) {
         spec.at("preserveUnknownFields").invalid("must be false");
     }
     names_of(&spec.at("names"));
-    conversion(&spec.at("conversion"));
+    conversion::check(&spec.at("conversion"));
 }
 
 pub(super) fn update(root: &Field<'_>, old: &Value) {
@@ -44,6 +45,7 @@ pub(super) fn update(root: &Field<'_>, old: &Value) {
         spec.at("scope").immutable(was(&["scope"]));
         spec.at("names").at("kind").immutable(was(&["names", "kind"]));
     }
+    conversion::check_bundle(&spec.at("conversion"), old, established);
     stored_versions(root);
 }
 
@@ -166,19 +168,6 @@ fn names_of(names: &Field<'_>) {
     }
     if !names.at("kind").is_empty() && names.at("kind").text() == names.at("listKind").text() {
         names.at("listKind").invalid_text("kind and listKind may not be the same");
-    }
-}
-
-fn conversion(conversion: &Field<'_>) {
-    let strategy = conversion.at("strategy");
-    match strategy.text() {
-        "None" if conversion.at("webhook").is_some() => {
-            conversion
-                .at("webhook")
-                .forbidden("should not be set when strategy is not set to Webhook");
-        }
-        "Webhook" => strategy.forbidden("conversion by webhook is not supported by this server"),
-        _ => strategy.one_of(&["None", "Webhook"]),
     }
 }
 

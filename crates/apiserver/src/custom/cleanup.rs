@@ -76,8 +76,10 @@ async fn clean(shared: &Arc<Shared>, definition: Value) -> Result<bool, Bootstra
     let kinds = shared.registry.kinds();
     let group = text(&definition, "/spec/group");
     let plural = text(&definition, "/spec/names/plural");
-    let mut of_definition =
-        kinds.all().filter(|k| k.custom.is_some() && k.group == group && k.plural == plural);
+    let mut of_definition = kinds.all().filter(|kind| {
+        let stored = kind.custom.as_ref().is_some_and(|custom| custom.is_stored_version());
+        stored && kind.group == group && kind.plural == plural
+    });
     if let Some(kind) = of_definition.next()
         && !delete_all(shared, kind).await?
     {

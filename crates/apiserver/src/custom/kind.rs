@@ -13,6 +13,7 @@ use store::KeyValue;
 use tokio_util::sync::CancellationToken;
 
 use super::cells::Cells;
+use super::conversion::Conversion;
 use super::settled::Settled;
 use super::{ScalePaths, is_deleting};
 use crate::kinds::{Kind, Name, Subresource};
@@ -35,6 +36,8 @@ pub(crate) struct Custom {
     /// By apiVersion: objects may be stored as any of them.
     schemas: Arc<BTreeMap<String, Schema>>,
     api_version: String,
+    /// Who turns one version into another; `None`: nobody need, they have the same fields.
+    pub(super) conversion: Option<Conversion>,
     pub(crate) list_kind: String,
     cells: Cells,
     pub(crate) scale: Option<ScalePaths>,
@@ -50,12 +53,8 @@ pub(crate) struct Custom {
 impl Custom {
     /// A stored object, in whatever version, as this version serves it.
     pub(crate) fn serve(&self, object: &mut Value) {
-        let stored = text(object, "/apiVersion");
-        if stored != self.api_version {
-            if let Some(schema) = self.schemas.get(stored) {
-                schema.prune(object);
-                schema.fill(object);
-            }
+        if text(object, "/apiVersion") != self.api_version {
+            self.fill_stored(object);
             object["apiVersion"] = self.api_version.clone().into();
         }
         self.schema.prune(object);
@@ -79,14 +78,50 @@ impl Custom {
         }
         let mut stored = object.clone();
         stored["apiVersion"] = self.storage_version.clone().into();
-        if let Some(schema) = self.schemas.get(&self.storage_version) {
-            schema.prune(&mut stored);
-        }
+        self.prune_stored(&mut stored);
         Some(stored)
     }
 
     pub(crate) fn cells(&self, object: &Value) -> Vec<Value> {
         self.cells.of(object)
+    }
+
+    /// `example.com/v1`
+    pub(super) fn api_version(&self) -> &str {
+        &self.api_version
+    }
+
+    /// What objects are stored as: `example.com/v1`.
+    pub(super) fn storage_version(&self) -> &str {
+        &self.storage_version
+    }
+
+    /// Is this the version that objects are stored as?
+    pub(super) fn is_stored_version(&self) -> bool {
+        self.storage_version == self.api_version
+    }
+
+    /// Is a stored object of this version?
+    pub(super) fn is_version_of(&self, kv: &KeyValue) -> bool {
+        // Only our own encoding writes values, and it begins so.
+        let start = kv.value.strip_prefix(b"{\"apiVersion\":\"");
+        let rest = start.and_then(|rest| rest.strip_prefix(self.api_version.as_bytes()));
+        rest.is_some_and(|rest| rest.starts_with(b"\""))
+    }
+
+    /// A stored object as its own version has it.
+    pub(super) fn fill_stored(&self, object: &mut Value) {
+        if let Some(schema) = self.schemas.get(text(object, "/apiVersion")) {
+            schema.prune(object);
+            schema.fill(object);
+        }
+    }
+
+    /// Nothing is stored that the version it is stored in does not know.
+    pub(super) fn prune_stored(&self, object: &mut Value) {
+        if let Some(schema) = self.schemas.get(&self.storage_version) {
+            schema.prune(object);
+        }
     }
 }
 
@@ -94,12 +129,11 @@ impl Custom {
 pub(super) fn kinds_of(definition: &Value) -> Vec<Kind> {
     let terminating = is_deleting(definition);
     let versions = definition["spec"]["versions"].as_array().map_or(&[][..], Vec::as_slice);
-    let served = versions.iter().any(|version| version["served"] == true);
     let schemas = Arc::new(schemas(definition, versions));
     versions
         .iter()
-        // Objects are deleted through a version: where none is served, through the stored one.
-        .filter(|v| v["served"] == true || !served && terminating && v["storage"] == true)
+        // Objects are deleted through the version that they are stored as.
+        .filter(|v| v["served"] == true || terminating && v["storage"] == true)
         .map(|version| kind(definition, version, versions, &schemas))
         .collect()
 }
@@ -138,7 +172,7 @@ fn kind(
     let subresources = subresources.into_iter().filter_map(|(has, sub)| has.then_some(sub));
     let (columns, cells) = Cells::read(version);
     let storage = versions.iter().find(|version| version["storage"] == true).unwrap_or(version);
-    let own = Own { group, version, storage, schemas, cells };
+    let own = Own { definition, group, version, storage, schemas, cells };
     let custom = own.custom(text(names, "/listKind"), is_deleting(definition));
     Kind {
         group: group.to_owned().into(),
@@ -159,6 +193,7 @@ fn kind(
 }
 
 struct Own<'a> {
+    definition: &'a Value,
     group: &'a str,
     version: &'a Value,
     storage: &'a Value,
@@ -179,6 +214,7 @@ impl Own<'_> {
             document: self.version["schema"]["openAPIV3Schema"].clone(),
             storage_version: api_version(self.storage),
             api_version: api_version(self.version),
+            conversion: Conversion::read(&self.definition["spec"]["conversion"]),
             schemas: self.schemas.clone(),
             list_kind: list_kind.to_owned(),
             cells: self.cells,

@@ -84,10 +84,10 @@ impl Made {
 /// Everything that kinds are made from.
 fn fingerprint(definition: &Value) -> Value {
     let versions = definition["spec"]["versions"].as_array();
-    let served = versions.into_iter().flatten().any(|version| version["served"] == true);
+    let mut stored = versions.into_iter().flatten().filter(|version| version["storage"] == true);
     serde_json::json!([
         definition["metadata"]["uid"],
-        is_deleting(definition) && !served,
+        is_deleting(definition) && stored.any(|version| version["served"] != true),
         definition["spec"],
         definition["status"]["acceptedNames"],
     ])

@@ -34,9 +34,8 @@ impl Registry {
         namespace: Option<&KeyValue>,
         along: &Along,
     ) -> ApiResult<Written> {
-        let key = key_of(kind, value);
-        let mut txn =
-            Txn::new().when(Compare::absent(key.clone())).then(Op::put(key, encode(kind, value)));
+        let (key, bytes) = (key_of(kind, value), self.stored(kind, value).await?);
+        let mut txn = Txn::new().when(Compare::absent(key.clone())).then(Op::put(key, bytes));
         if let Some(namespace) = namespace {
             txn = txn.when(Compare::mod_revision(namespace.key.clone(), namespace.mod_revision));
         }
@@ -54,7 +53,7 @@ impl Registry {
         let (kv, before) = old;
         let txn = Txn::new()
             .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
-            .then(Op::put(kv.key.clone(), encode(kind, value)));
+            .then(Op::put(kv.key.clone(), self.stored(kind, value).await?));
         self.commit(kind, addresses::claim(with(txn, along), kind, Some(before), Some(value))).await
     }
 
@@ -96,12 +95,6 @@ fn with(mut txn: Txn, along: &Along) -> Txn {
             .then(Op::put(kv.key.clone(), object::encode(value)));
     }
     txn
-}
-
-/// The stored bytes of an object.
-fn encode(kind: &Kind, value: &Value) -> Bytes {
-    let stored = kind.custom.as_ref().and_then(|custom| custom.store(value));
-    object::encode(stored.as_ref().unwrap_or(value))
 }
 
 fn key_of(kind: &Kind, value: &Value) -> Bytes {

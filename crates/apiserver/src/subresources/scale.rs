@@ -21,10 +21,11 @@ fn gvk() -> Gvk {
     Gvk::new("autoscaling", "v1", "Scale")
 }
 
-pub(super) fn get(call: &Call<'_>) -> ApiResult<Response> {
+pub(super) async fn get(call: &Call<'_>) -> ApiResult<Response> {
     let kv = call
         .registry()
-        .get(call.kind, call.namespace(), call.name())
+        .read(call.kind, call.namespace(), call.name())
+        .await?
         .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
     let mut object = call.registry().decode(&kv)?;
     call.kind.freshen(&mut object);
@@ -96,7 +97,7 @@ async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> A
 
 /// The new size after webhooks have seen it.
 async fn judged(call: &Call<'_>, change: &impl Fn(Value) -> ApiResult<Value>) -> ApiResult<Value> {
-    let kv = call.registry().get(call.kind, call.namespace(), call.name());
+    let kv = call.registry().read(call.kind, call.namespace(), call.name()).await?;
     let kv = kv.ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
     let mut object = call.registry().decode(&kv)?;
     call.kind.freshen(&mut object);

@@ -49,8 +49,8 @@ pub(crate) async fn delete(
     let (kind, registry) = (call.kind, call.registry());
     admission::may_delete(kind, name)?;
     for _ in 0..ATTEMPTS_MAX {
-        let kv =
-            registry.get(kind, namespace, name).ok_or_else(|| ApiError::not_found(kind, name))?;
+        let kv = registry.read(kind, namespace, name).await?;
+        let kv = kv.ok_or_else(|| ApiError::not_found(kind, name))?;
         let mut old = registry.decode(&kv)?;
         kind.freshen(&mut old);
         check_preconditions(call, &old, options)?;

@@ -20,7 +20,7 @@ pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult
     }
     let selected = ListOptions::read(call)?;
     let options = delete_options::read(call, request).await?;
-    let page = read(call, &selected)?;
+    let page = read(call, &selected).await?;
     let mut items = Vec::with_capacity(page.entries.len());
     for kv in &page.entries {
         let object = call.registry().decode(kv)?;

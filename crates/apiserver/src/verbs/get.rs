@@ -6,10 +6,11 @@ use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 use crate::respond;
 
-pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let kv = call
         .registry()
-        .get(call.kind, call.namespace(), call.name())
+        .read(call.kind, call.namespace(), call.name())
+        .await?
         .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
     if let Some(text) = call.query.get("resourceVersion") {
         not_older_than(call, text)?;

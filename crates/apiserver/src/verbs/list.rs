@@ -17,10 +17,10 @@ use crate::{respond, table};
 /// So many objects are read at a time when a selector leaves most of them out.
 const CHUNK: usize = 500;
 
-pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let options = ListOptions::read(call)?;
     let form = respond::form(call)?;
-    let page = read(call, &options)?;
+    let page = read(call, &options).await?;
     let body = body(call, &page, form)?;
     Ok(respond::json(StatusCode::OK, body.into(), call.gzip))
 }
@@ -34,7 +34,7 @@ pub(crate) struct Page {
 }
 
 /// Reads a page.
-pub(crate) fn read(call: &Call<'_>, options: &ListOptions) -> ApiResult<Page> {
+pub(crate) async fn read(call: &Call<'_>, options: &ListOptions) -> ApiResult<Page> {
     let store = &call.registry().store;
     let head = store.revision();
     let at = match options.as_of {
@@ -55,7 +55,7 @@ pub(crate) fn read(call: &Call<'_>, options: &ListOptions) -> ApiResult<Page> {
     if let Some(token) = &options.token {
         reader.start_after(token)?;
     }
-    reader.page(options)
+    reader.page(options).await
 }
 
 /// One object where the path or the selector names it, else all of the namespace or of
@@ -95,7 +95,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn page(mut self, options: &ListOptions) -> ApiResult<Page> {
+    async fn page(mut self, options: &ListOptions) -> ApiResult<Page> {
         let everything = self.selection.is_everything();
         loop {
             let wanted = match (options.limit, everything) {
@@ -103,7 +103,8 @@ impl Reader<'_> {
                 (limit, true) => limit,
                 (_, false) => CHUNK,
             };
-            let reply = self.read(wanted, options)?;
+            let mut reply = self.read(wanted, options)?;
+            self.in_version(&mut reply.entries).await?;
             // All further chunks are read as of the first.
             let revision = *self.at.get_or_insert(reply.revision);
             let (more, count, read) = (reply.more, reply.count, reply.entries.len());
@@ -125,6 +126,10 @@ impl Reader<'_> {
             .store
             .range(&self.range, self.at, wanted)
             .map_err(|error| unreadable(&error, options))
+    }
+
+    async fn in_version(&self, entries: &mut [KeyValue]) -> ApiResult<()> {
+        self.call.registry().in_version_of(self.call.kind, entries.iter_mut().collect()).await
     }
 
     /// Keeps what is selected, up to the limit; `true` when something was left over.

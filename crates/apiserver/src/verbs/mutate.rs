@@ -41,7 +41,8 @@ pub(crate) async fn mutate(
     let (kind, registry) = (call.kind, call.registry());
     for _ in 0..ATTEMPTS_MAX {
         let kv = registry
-            .get(kind, call.namespace(), call.name())
+            .read(kind, call.namespace(), call.name())
+            .await?
             .ok_or_else(|| ApiError::not_found(kind, call.name()))?;
         let mut old = registry.decode(&kv)?;
         kind.freshen(&mut old);

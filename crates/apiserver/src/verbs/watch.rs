@@ -21,7 +21,7 @@ use crate::watch::{Encoder, Stream};
 /// A watch without timeoutSeconds lasts between this and twice as long, as upstream.
 const TIMEOUT_MIN: u64 = 1800;
 
-pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
+pub(crate) async fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let options = Options::read(call)?;
     let encoder = Encoder {
         kind: Arc::clone(call.kind),
@@ -29,7 +29,7 @@ pub(crate) fn answer(call: &Call<'_>) -> ApiResult<Response> {
         selection: options.selection.clone(),
         changes: call.shared.changes.clone(),
     };
-    let stream = match start(call, &options) {
+    let stream = match start(call, &options).await {
         Ok(start) => Stream::new(call, encoder, start, &options)?,
         // A watch that cannot begin says so in its stream, as upstream does.
         Err(error) if error.code() == 410 => Stream::refused(encoder, &error),
@@ -102,7 +102,7 @@ pub(crate) struct Start {
     pub(crate) range: Range,
 }
 
-fn start(call: &Call<'_>, options: &Options) -> ApiResult<Start> {
+async fn start(call: &Call<'_>, options: &Options) -> ApiResult<Start> {
     let head = call.registry().store.revision();
     let wanted = options.revision.unwrap_or(0);
     // Without a version, a watch begins with what is there.
@@ -122,7 +122,7 @@ fn start(call: &Call<'_>, options: &Options) -> ApiResult<Start> {
         limit: 0,
         token: None,
     };
-    let page = list::read(call, &all)?;
+    let page = list::read(call, &all).await?;
     let after = page.revision;
     Ok(Start { initial: Some(page), marks_end: options.initial == Some(true), after, range })
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::json;
-use store::{Batch, KeyValue};
-use store::{Event, Revision};
+use store::{Batch, Event, EventKind, KeyValue, Revision};
 
 use super::change::{Changes, Seen, write_line};
 use crate::error::ApiError;
@@ -70,6 +69,12 @@ impl Encoder {
         out.extend_from_slice(event.to_string().as_bytes());
         out.push(b'\n');
     }
+}
+
+/// The objects of a change: as it is now, where it is, and as it was. Watchers share them.
+pub(super) fn objects(event: &mut Event) -> impl Iterator<Item = &mut KeyValue> {
+    let now = (event.kind == EventKind::Put).then_some(&mut event.kv);
+    now.into_iter().chain(event.prev.as_mut())
 }
 
 /// The stream ends because of this.

@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::asked::Asked;
 use super::hook::Hook;
 use super::review::{self, Verdict};
-use super::{Webhooks, connection, denial};
+use super::{Webhooks, denial};
 use crate::body;
+use crate::callout::{CallError, Question};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Kind;
 
@@ -63,7 +64,7 @@ impl Webhooks {
         let Some(kind) = hook.wants(asked)? else { return Ok(()) };
         let verdict = ask(hook, asked, &kind, true).await?;
         if let Some(verdict) = verdict
-            && change(hook, asked, &kind, &verdict.patch)?
+            && change(hook, asked, &kind, &verdict.patch).await?
         {
             round.has_changed();
         }
@@ -100,11 +101,18 @@ async fn ask(
         )));
     }
     let uid = uuid::Uuid::new_v4().to_string();
-    let shown = |object: &Option<Value>| show(asked, kind, object.clone());
-    let objects = (shown(&asked.object), shown(&asked.old));
+    let object = show(asked, kind, asked.object.clone()).await?;
+    let objects = (object, show(asked, kind, asked.old.clone()).await?);
     let question = review::question(asked, hook, kind, &uid, objects);
-    let body = question.to_string().into();
-    let reply = connection::call(asked.call.registry(), hook, body).await;
+    let question = Question {
+        body: question.to_string().into(),
+        user_agent: "kube-apiserver-admission",
+        timeout: hook.timeout,
+    };
+    let reply = hook.callee.post(asked.call.registry(), question).await.map_err(|why| match why {
+        CallError::Client(_) => why.to_string(),
+        CallError::Call(why) => format!("failed to call webhook: {why}"),
+    });
     let verdict = reply.and_then(|review| {
         review::answer(&review, hook.review_version, &uid, mutating)
             .map_err(|why| format!("received invalid webhook response: {why}"))
@@ -125,23 +133,17 @@ async fn ask(
 }
 
 /// An object of the call's kind in the form of another of its versions.
-fn show(asked: &Asked<'_>, kind: &Kind, object: Option<Value>) -> Value {
-    let Some(mut object) = object else { return Value::Null };
+async fn show(asked: &Asked<'_>, kind: &Kind, object: Option<Value>) -> ApiResult<Value> {
+    let Some(mut object) = object else { return Ok(Value::Null) };
     if asked.is_own_kind() {
-        convert(asked.call.kind, kind, &mut object);
+        let call = asked.call;
+        call.registry().convert_object(call.kind, kind, &mut object).await?;
     }
-    object
-}
-
-fn convert(from: &Kind, to: &Kind, object: &mut Value) {
-    if from.version != to.version || from.group != to.group {
-        from.to_stored(object);
-        to.to_served(object);
-    }
+    Ok(object)
 }
 
 /// Applies a hook's patch; was that a change?
-fn change(hook: &Hook, asked: &mut Asked<'_>, kind: &Kind, patch: &Value) -> ApiResult<bool> {
+async fn change(hook: &Hook, asked: &mut Asked<'_>, kind: &Kind, patch: &Value) -> ApiResult<bool> {
     if patch.as_array().is_none_or(Vec::is_empty) {
         return Ok(false);
     }
@@ -151,11 +153,11 @@ fn change(hook: &Hook, asked: &mut Asked<'_>, kind: &Kind, patch: &Value) -> Api
             hook.name
         )));
     };
-    let mut patched = show(asked, kind, Some(object));
+    let mut patched = show(asked, kind, Some(object)).await?;
     api::patch::json::apply(&mut patched, patch)
         .map_err(|error| denial::internal(error.to_string()))?;
     if asked.is_own_kind() {
-        convert(kind, asked.call.kind, &mut patched);
+        asked.call.registry().convert_object(kind, asked.call.kind, &mut patched).await?;
     }
     let known = body::known_value(asked.call, &patched, &asked.gvk)?;
     let changed = asked.object.as_ref() != Some(&known);

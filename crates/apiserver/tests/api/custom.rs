@@ -1,5 +1,6 @@
 //! Custom kinds: defined, served at once, and gone with their definition.
 
+mod conversion;
 mod definitions;
 mod kubectl;
 mod objects;

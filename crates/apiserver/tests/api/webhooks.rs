@@ -1,6 +1,6 @@
 //! Admission webhooks: a real HTTPS server that the API server calls.
 
-mod server;
+pub mod server;
 
 use serde_json::{Value, json};
 

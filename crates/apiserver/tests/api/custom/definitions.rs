@@ -50,7 +50,8 @@ async fn what_is_no_definition_is_refused_in_upstreams_words() {
             webhook,
             422,
             json!({"details": {"causes": [
-                {"field": "spec.conversion.strategy", "reason": "FieldValueForbidden"},
+                {"field": "spec.conversion.webhookClientConfig", "reason": "FieldValueRequired"},
+                {"field": "spec.conversion.conversionReviewVersions"},
             ]}}),
         )
         .await;

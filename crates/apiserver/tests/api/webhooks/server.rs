@@ -107,7 +107,7 @@ fn router(delay: Duration, answer: Arc<Answer>, seen: Arc<Mutex<Vec<Value>>>) ->
         tokio::time::sleep(delay).await;
         let mut response = answer(request);
         response["uid"] = request["uid"].clone();
-        Json(json!({"apiVersion": review["apiVersion"], "kind": "AdmissionReview",
+        Json(json!({"apiVersion": review["apiVersion"], "kind": review["kind"],
             "response": response}))
     };
     Router::new().route("/review", post(review))

@@ -1,4 +1,4 @@
-//! Where a Service is that a webhook stands behind: one of its endpoints that are ready.
+//! Where a Service is: one of its endpoints that are ready.
 
 use serde_json::Value;
 use store::Range;
@@ -10,7 +10,7 @@ use crate::table::list;
 
 /// Why a Service cannot be called, in upstream's words.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub(super) enum ServiceError {
+pub(crate) enum ServiceError {
     #[error("service {0:?} not found")]
     NotFound(String),
     #[error("no service port {port} found for service {name:?}")]
@@ -20,7 +20,7 @@ pub(super) enum ServiceError {
 }
 
 /// A host or address, and a port.
-pub(super) fn address(
+pub(crate) fn address(
     registry: &Registry,
     namespace: &str,
     name: &str,

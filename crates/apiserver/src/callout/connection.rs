@@ -1,4 +1,4 @@
-//! The HTTPS call to a webhook, with Go's words for what goes wrong.
+//! One HTTPS call and its reply, with Go's words for what goes wrong.
 
 use std::io;
 use std::sync::Arc;
@@ -15,20 +15,25 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::hook::{Hook, Target};
-use super::service;
+use super::{Question, Target, service};
 use crate::registry::Registry;
 
 /// A reply larger than the largest object with its patch is none.
 const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A client that trusts the authorities of this PEM text and no other.
-pub(super) fn trusting(bundle: &[u8]) -> Result<Arc<ClientConfig>, String> {
+/// The authorities of a PEM text.
+fn trusted_roots(bundle: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(bundle) {
         let certificate = certificate.map_err(|error| unusable(&error))?;
         roots.add(certificate).map_err(|error| unusable(&error))?;
     }
+    Ok(roots)
+}
+
+/// A client that trusts the authorities of this PEM text and no other.
+pub(super) fn trusting(bundle: &[u8]) -> Result<Arc<ClientConfig>, String> {
+    let roots = trusted_roots(bundle)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -55,21 +60,24 @@ struct Place {
     port: u16,
 }
 
-/// Sends the review and reads the reply; an error is the reason in upstream's words.
-pub(super) async fn call(registry: &Registry, hook: &Hook, body: Bytes) -> Result<Value, String> {
-    let tls = hook.tls.clone().map_err(|why| format!("could not get REST client: {why}"))?;
-    let (shown, place) = place(registry, &hook.target);
-    let seconds = hook.timeout.as_secs();
-    let failed = |why: String| {
-        format!("failed to call webhook: Post \"https://{shown}?timeout={seconds}s\": {why}")
-    };
+/// Sends the question and reads the reply; an error is the reason in upstream's words.
+pub(super) async fn call(
+    registry: &Registry,
+    target: &Target,
+    tls: Arc<ClientConfig>,
+    question: Question,
+) -> Result<Value, String> {
+    let (shown, place) = place(registry, target);
+    let timeout = question.timeout;
+    let seconds = timeout.as_secs();
+    let failed = |why: String| format!("Post \"https://{shown}?timeout={seconds}s\": {why}");
     let place = place.map_err(failed)?;
-    let exchange = exchange(&place, tls, seconds, body);
-    let reply = match tokio::time::timeout(hook.timeout, exchange).await {
+    let exchange = exchange(&place, tls, question);
+    let reply = match tokio::time::timeout(timeout, exchange).await {
         Ok(reply) => reply.map_err(failed)?,
         Err(_) => return Err(failed("context deadline exceeded".to_owned())),
     };
-    read(reply.0, &reply.1).map_err(|why| format!("failed to call webhook: {why}"))
+    read(reply.0, &reply.1)
 }
 
 /// The URL without its scheme, and where that is.
@@ -109,8 +117,7 @@ fn parse(url: &str) -> Option<Place> {
 async fn exchange(
     place: &Place,
     tls: Arc<ClientConfig>,
-    seconds: u64,
-    body: Bytes,
+    question: Question,
 ) -> Result<(StatusCode, Bytes), String> {
     let address = format!("{}:{}", place.host, place.port);
     let tcp = TcpStream::connect((place.host.as_str(), place.port)).await;
@@ -124,12 +131,12 @@ async fn exchange(
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
     let request = Request::builder()
         .method(Method::POST)
-        .uri(format!("{}?timeout={seconds}s", place.path))
+        .uri(format!("{}?timeout={}s", place.path, question.timeout.as_secs()))
         .header(HOST, &place.authority)
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "application/json, */*")
-        .header(USER_AGENT, "kube-apiserver-admission")
-        .body(Full::new(body))
+        .header(USER_AGENT, question.user_agent)
+        .body(Full::new(question.body))
         .map_err(|error| error.to_string())?;
     let asking = async {
         let (parts, body) = sender.send_request(request).await.map_err(chain)?.into_parts();
@@ -156,6 +163,7 @@ fn chain(error: hyper::Error) -> String {
     }
 }
 
+/// Go's words for a connection that was not made.
 fn not_connected(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
@@ -163,6 +171,7 @@ fn not_connected(error: &io::Error) -> String {
     }
 }
 
+/// Go's words for a server whose certificate is not as it must be.
 fn not_trusted(error: &io::Error, name: &str) -> String {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match cause {
@@ -178,7 +187,7 @@ fn not_trusted(error: &io::Error, name: &str) -> String {
     format!("tls: failed to verify certificate: {why}")
 }
 
-/// The review of a reply that is one.
+/// The document of a reply that has one.
 fn read(status: StatusCode, body: &Bytes) -> Result<Value, String> {
     match status.as_u16() {
         200..=299 => serde_json::from_slice(body).map_err(|error| error.to_string()),
