@@ -55,6 +55,32 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// See how Secrets are encrypted at rest, and change the key
+    #[command(visible_alias = "secrets-encrypt")]
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Show the keys, and how many Secrets are encrypted with each
+    Status(SecretsStatusArgs),
+    /// Encrypt every Secret with a new key, and drop the old ones
+    ///
+    /// The server runs on meanwhile. Whoever watches Secrets sees each as modified; history from
+    /// before is given up, as it would need the old keys. A server that is killed in the midst
+    /// goes on with it when it is started again.
+    #[command(visible_alias = "rotate-keys")]
+    RotateKey,
+}
+
+#[derive(Debug, Args)]
+pub struct SecretsStatusArgs {
+    /// The form of the report
+    #[arg(short, long, default_value = "table")]
+    pub output: Output,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,7 +98,7 @@ pub struct StoreStatusArgs {
 
 /// The server may run or not. The file holds the Kubernetes objects and the etcd key space, each
 /// as at one revision, and the certificates and keys that make the instance what it is to its
-/// clients: keep it as safe as those. It does not hold images, which are built or loaded again,
+/// clients, those that open its Secrets among them: keep it as safe as those. It does not hold images, which are built or loaded again,
 /// nor what pods keep in their volumes.
 #[derive(Debug, Args)]
 pub struct BackupArgs {

@@ -8,6 +8,7 @@ mod kubeconfig;
 mod load;
 mod logs;
 mod restore;
+mod secrets;
 mod status;
 mod stop;
 mod store;
@@ -15,7 +16,7 @@ mod up;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, StoreCommand};
+use crate::cli::{Cli, Command, SecretsCommand, StoreCommand};
 use crate::instance::Instance;
 use crate::server;
 
@@ -38,6 +39,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => restore::run(&instance()?, args)?,
         Command::Store { command: StoreCommand::Status(args) } => {
             store::status(&instance()?, args).await?;
+        }
+        Command::Secrets { command: SecretsCommand::Status(args) } => {
+            secrets::status(&instance()?, args).await?;
+        }
+        Command::Secrets { command: SecretsCommand::RotateKey } => {
+            secrets::rotate(&instance()?).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

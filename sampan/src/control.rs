@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use http::Method;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -19,6 +20,10 @@ use crate::instance::Instance;
 pub const STORE_STATUS: &str = "/store/status";
 /// GET: a backup.
 pub const BACKUP: &str = "/backup";
+/// GET: an [`apiserver::SecretsReport`].
+pub const SECRETS: &str = "/secrets";
+/// POST: an [`apiserver::Rotated`].
+pub const ROTATE: &str = "/secrets/rotate";
 
 /// What `sampan store status` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,13 +88,26 @@ pub fn socket(instance: &Instance) -> PathBuf {
 
 /// What the running server says of its stores.
 pub async fn store_report(instance: &Instance) -> anyhow::Result<StoreReport> {
-    let body = get(instance, STORE_STATUS).await?;
+    json(get(instance, STORE_STATUS).await?).await
+}
+
+/// An answer in JSON.
+pub async fn json<T: serde::de::DeserializeOwned>(body: Incoming) -> anyhow::Result<T> {
     let body = body.collect().await.context("read the server's answer")?.to_bytes();
     serde_json::from_slice(&body).context("read the server's answer")
 }
 
 /// Asks the running server for something.
 pub async fn get(instance: &Instance, path: &str) -> anyhow::Result<Incoming> {
+    send(instance, Method::GET, path).await
+}
+
+/// Lets the running server do something.
+pub async fn post(instance: &Instance, path: &str) -> anyhow::Result<Incoming> {
+    send(instance, Method::POST, path).await
+}
+
+async fn send(instance: &Instance, method: Method, path: &str) -> anyhow::Result<Incoming> {
     let socket = socket(instance);
     let attempt = || format!("reach the server at {}", socket.display());
     let stream = UnixStream::connect(&socket).await.map_err(|error| match error.kind() {
@@ -100,7 +118,9 @@ pub async fn get(instance: &Instance, path: &str) -> anyhow::Result<Incoming> {
     let (mut sender, connection) = handshake.with_context(attempt)?;
     // It ends with the answer's body, or with this process.
     tokio::spawn(connection);
-    let request = http::Request::get(path)
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
         .header(http::header::HOST, "sampan")
         .body(Empty::<Bytes>::new())
         .context("make a request")?;

@@ -168,7 +168,8 @@ async fn start(
     });
     let measured = engines.store.clone();
     api.set_metrics(Arc::new(move || etcd::metrics_text(&measured.stats(), NO_QUOTA)));
-    api.bootstrap().await.context("make the objects every cluster has")?;
+    api.bootstrap().await.context("start the API")?;
+    opened.control.serving(api.clone());
     serve_api(setup, &api, listeners.api, &pki, about).await?;
     let router = api.router();
     controllers::run(
@@ -193,6 +194,7 @@ async fn start(
 
 /// The key spaces, and what ends with them.
 struct Opened {
+    control: Control,
     spaces: Vec<(Space, Store)>,
     /// Resolves when this server may not go on because of its external etcd.
     ended: BoxFuture<'static, RemoteError>,
@@ -215,22 +217,22 @@ async fn open_stores(
     let Setup { instance, args, tasks, .. } = *setup;
     let quota = args.etcd.etcd_quota_bytes;
     let control = Control::serve(tasks, instance, quota, external.clone())?;
-    let opened = match external {
+    let (spaces, ended) = match external {
         Some(external) => {
             tracing::info!("the etcd API is not served: the external etcd is there for clients");
             let RemoteStore { store, ended, .. } = external.open(instance).await?;
-            Opened { spaces: vec![(Space::Kubernetes, store)], ended: ended.boxed() }
+            (vec![(Space::Kubernetes, store)], ended.boxed())
         }
         None => {
             let objects = (Space::Kubernetes, stores::options(&args.store));
             let keys = etcd.map(|etcd| (Space::Etcd, etcd.options.clone()));
             let wanted = [objects].into_iter().chain(keys).collect();
             let spaces = stores::open_all(instance, wanted).await?;
-            Opened { spaces, ended: std::future::pending().boxed() }
+            (spaces, std::future::pending().boxed())
         }
     };
-    control.opened(opened.spaces.clone());
-    Ok(opened)
+    control.opened(spaces.clone());
+    Ok(Opened { control, spaces, ended })
 }
 
 /// Serves the API on its listener and, for pods, at the node's own address.

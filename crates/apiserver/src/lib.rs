@@ -37,6 +37,7 @@ pub use authz::{Attributes, Authorizer, Decision};
 pub use bootstrap::BootstrapError;
 pub use config::{Config, NodeProxy, RangeError, ServiceRange};
 pub use pki::Pki;
+pub use registry::{Rotated, SecretsError, SecretsReport};
 pub use serve::ServeError;
-pub use server::{ApiServer, MetricsText};
+pub use server::{ApiServer, MetricsText, StartError};
 pub use user::UserInfo;

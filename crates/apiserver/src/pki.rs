@@ -6,6 +6,7 @@
 
 mod certificates;
 mod files;
+pub mod keyring;
 mod kubeconfig;
 pub mod token;
 
@@ -16,7 +17,11 @@ use rcgen::{Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 
 pub use self::certificates::ServingNames;
+use self::keyring::Keyring;
 use self::token::TokenKey;
+
+/// The file of the keys that values at rest are sealed with.
+pub const KEYRING: &str = "encryption-keys.json";
 
 /// Why the PKI cannot do something.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,12 @@ pub enum PkiError {
     Unusable {
         /// What it should hold.
         what: &'static str,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file of keys is none. It is not made anew: what its keys open would be lost.
+    #[error("{} holds no usable keys; put back a copy, such as from a backup", path.display())]
+    BadKeys {
         /// Which file.
         path: PathBuf,
     },
@@ -73,6 +84,7 @@ pub struct Pki {
     ca_pem: String,
     ca: CertificateDer<'static>,
     tokens: TokenKey,
+    keyring: Arc<Keyring>,
 }
 
 impl Pki {
@@ -82,7 +94,9 @@ impl Pki {
         files::make_directory(&directory)?;
         let authority = certificates::authority(&directory)?;
         let tokens = TokenKey::open(&directory.join("service-account.key"))?;
+        let keyring = Arc::new(Keyring::open(&directory.join(KEYRING))?);
         Ok(Self {
+            keyring,
             directory,
             issuer: authority.issuer,
             ca_pem: authority.pem,
@@ -112,6 +126,11 @@ impl Pki {
     pub fn tls(&self, names: &ServingNames) -> Result<Arc<rustls::ServerConfig>, PkiError> {
         let serving = certificates::serving(&self.issuer, &self.directory, names)?;
         certificates::server_config(&self.ca, serving)
+    }
+
+    /// The keys that values at rest are sealed with.
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
     }
 
     /// The key that signs ServiceAccount tokens.

@@ -1,7 +1,9 @@
 //! Objects in the store: their keys, and what may be written together.
 
 mod addresses;
+mod rotation;
 mod turns;
+mod vault;
 mod write;
 
 use std::sync::Arc;
@@ -15,11 +17,14 @@ use crate::config::ServiceRange;
 use crate::custom::Definitions;
 use crate::error::ApiResult;
 use crate::kinds::{self, Kind, Served};
+use crate::pki::keyring::Keyring;
 use crate::webhooks::Webhooks;
 use crate::{object, respond};
 
 pub(crate) use self::addresses::NODE_PORT_RANGE;
+pub use self::rotation::{Rotated, SecretsError, SecretsReport};
 pub(crate) use self::turns::Turns;
+pub(crate) use self::vault::{Opener, Unreadable, Vault};
 pub(crate) use self::write::{Along, Written};
 
 /// Where every object's key begins.
@@ -27,7 +32,7 @@ pub(crate) const PREFIX: &str = "/registry/";
 
 /// Objects in the store.
 pub(crate) struct Registry {
-    pub(crate) store: Store,
+    pub(crate) store: Vault,
     service_range: ServiceRange,
     kinds: ArcSwap<Served>,
     /// Who else has a say in a write.
@@ -38,9 +43,9 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(store: Store, service_range: ServiceRange) -> Self {
+    pub(crate) fn new(store: Store, keys: Arc<Keyring>, service_range: ServiceRange) -> Self {
         let registry = Self {
-            store,
+            store: Vault::new(store, keys),
             service_range,
             kinds: ArcSwap::from_pointee(Served::with([])),
             webhooks: ArcSwap::default(),

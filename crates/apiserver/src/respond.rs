@@ -52,6 +52,10 @@ pub(crate) fn value(code: StatusCode, value: &Value) -> Response {
 
 /// A stored object, in the form the client wants.
 pub(crate) fn stored(call: &Call<'_>, kv: &KeyValue) -> ApiResult<Response> {
+    // A value that could not be opened is empty.
+    if kv.value.is_empty() {
+        call.registry().decode(kv)?;
+    }
     let mut body = Vec::new();
     let written = form(call)?.write_alone(&mut body, call.kind, kv, kv.mod_revision);
     written.map_err(|error| corrupt(&error))?;

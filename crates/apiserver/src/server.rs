@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::BootstrapError;
 use crate::config::{Config, NodeProxy, ServiceRange};
+use crate::error::Chain;
 use crate::pki::Pki;
-use crate::registry::Registry;
+use crate::registry::{Registry, Rotated, SecretsError, SecretsReport};
 use crate::watch::Changes;
 use crate::{bootstrap, custom, request};
 
@@ -32,6 +33,17 @@ pub(crate) struct Shared {
     pub(crate) ready: OnceLock<()>,
     node: Mutex<Option<NodeProxy>>,
     metrics: OnceLock<MetricsText>,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Stored Secrets cannot be read.
+    #[error("read the Secrets")]
+    Secrets(#[from] SecretsError),
+    /// The objects every cluster has could not be made.
+    #[error("make the objects every cluster has")]
+    Objects(#[from] BootstrapError),
 }
 
 /// What `/metrics` answers, in Prometheus' text format; made anew for each request.
@@ -59,7 +71,8 @@ impl Shared {
 impl ApiServer {
     /// A server over the configured store. Nothing runs yet.
     pub fn new(config: Config) -> Self {
-        let registry = Registry::new(config.store, config.service_range);
+        let registry =
+            Registry::new(config.store, config.pki.keyring().clone(), config.service_range);
         let shared = Shared {
             registry,
             pki: config.pki,
@@ -90,11 +103,35 @@ impl ApiServer {
         self.shared.metrics.get_or_init(|| text);
     }
 
-    /// Makes the objects every cluster has; may be called on every start.
-    pub async fn bootstrap(&self) -> Result<(), BootstrapError> {
+    /// Checks that what is stored can be read, and makes the objects every cluster has; may be
+    /// called on every start.
+    pub async fn bootstrap(&self) -> Result<(), StartError> {
+        self.shared.registry.store.check_keys()?;
         bootstrap::run(&self.shared).await?;
+        self.resume_rotation();
         self.shared.ready.get_or_init(|| self.clean_up_definitions());
         Ok(())
+    }
+
+    /// How the Secrets are sealed.
+    pub fn secrets_report(&self) -> SecretsReport {
+        self.shared.registry.store.report()
+    }
+
+    /// Writes every Secret under a new key, and drops the old ones.
+    pub async fn rotate_secrets_key(&self) -> Result<Rotated, SecretsError> {
+        self.shared.registry.store.rotate().await
+    }
+
+    /// A server that ended in the midst of a rotation goes on with it.
+    fn resume_rotation(&self) {
+        let (shared, closing) = (Arc::downgrade(&self.shared), self.shared.closing.clone());
+        tokio::spawn(closing.run_until_cancelled_owned(async move {
+            let Some(shared) = shared.upgrade() else { return };
+            if let Err(error) = shared.registry.store.resume().await {
+                tracing::error!(error = %Chain(&error), "the rotation of the encryption key did not end");
+            }
+        }));
     }
 
     /// Runs until the server closes.

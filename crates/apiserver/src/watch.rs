@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream as FuturesStream;
-use store::{Batch, KeyValue, Revision, WatchError, Watcher};
+use store::{Batch, KeyValue, Revision, WatchError};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
 pub(crate) use self::change::Changes;
 pub(crate) use self::encode::Encoder;
 use crate::error::{ApiError, ApiResult};
+use crate::registry::Opener;
 use crate::request::Call;
 use crate::server::Shared;
 use crate::verbs::watch::{Options, Start};
@@ -54,7 +55,7 @@ struct Initial {
 
 struct Running {
     shared: Arc<Shared>,
-    watcher: Watcher,
+    watcher: Opener,
     /// Everything up to here was sent or does not concern the client.
     sent: Revision,
     bookmarks: Option<Interval>,

@@ -24,7 +24,7 @@ pub(crate) use self::writes::{
     admit, connect, delete, judge, mutate_create, mutate_update, validate_create, validate_update,
 };
 use crate::object;
-use crate::registry::{PREFIX, Registry};
+use crate::registry::{PREFIX, Registry, Vault};
 use crate::request::Call;
 
 /// The group of what decides about admission; none of it is subject to webhooks, or a broken one
@@ -47,7 +47,7 @@ pub(crate) struct Webhooks {
 
 impl Webhooks {
     /// What the configurations in the store say.
-    pub(crate) fn read(store: &store::Store) -> Self {
+    pub(crate) fn read(store: &Vault) -> Self {
         Self { mutating: hooks(store, MUTATING), validating: hooks(store, VALIDATING) }
     }
 
@@ -64,7 +64,7 @@ fn of(call: &Call<'_>) -> Option<Arc<Webhooks>> {
 }
 
 /// Configurations come in the order of their names, as upstream calls them.
-fn hooks(store: &store::Store, storage: &str) -> Vec<Arc<Hook>> {
+fn hooks(store: &Vault, storage: &str) -> Vec<Arc<Hook>> {
     let range = Range::prefix(format!("{PREFIX}{storage}/"));
     let Ok(found) = store.range(&range, None, 0) else { return Vec::new() };
     let mut hooks = Vec::new();

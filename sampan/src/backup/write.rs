@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use apiserver::pki::KEYRING;
 use store::{Export, ExportError, Store};
 
 use super::format::{FrameWriter, Kind, PAYLOAD_BYTES_MAX};
@@ -11,6 +12,9 @@ use super::{About, Contents, PKI, Part, Space};
 
 /// How long the text of a failure may be.
 const FAILURE_BYTES_MAX: usize = 4096;
+
+/// How often the keys may change under a backup that begins.
+const PINS_MAX: usize = 10;
 
 /// What a backup is taken of.
 #[derive(Clone)]
@@ -28,17 +32,17 @@ pub enum WriteError {
     Write(#[source] io::Error),
     #[error("read {}", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("the encryption key is rotated again and again; try again later")]
+    KeysChange,
     #[error("export the {0}")]
     Export(&'static str, #[source] ExportError),
 }
 
 /// Writes a backup to its end. When something cannot be read, the file says why instead of an end.
 pub fn write(source: &Source, to: impl Write) -> Result<Contents, WriteError> {
-    // Every key space is held at its revision from here on: one moment, as near as can be.
-    let exports: Vec<_> =
-        source.spaces.iter().map(|(space, store)| (*space, store.export())).collect();
+    let Pinned { exports, keys } = pin(source)?;
     let mut frames = FrameWriter::begin(to).map_err(WriteError::Write)?;
-    match write_all(source, exports, &mut frames) {
+    match write_all(source, exports, keys, &mut frames) {
         Ok(parts) => {
             let (sha256, bytes, _) = frames.end().map_err(WriteError::Write)?;
             Ok(Contents { parts, bytes, sha256 })
@@ -53,9 +57,38 @@ pub fn write(source: &Source, to: impl Write) -> Result<Contents, WriteError> {
     }
 }
 
+/// The state of one moment.
+struct Pinned {
+    exports: Vec<(Space, Export)>,
+    /// The file of the keys that open it; `None` where there is none.
+    keys: Option<Vec<u8>>,
+}
+
+/// Holds every key space at its revision: one moment, as near as can be; with the keys of that
+/// moment, as a rotation may be under way.
+fn pin(source: &Source) -> Result<Pinned, WriteError> {
+    let path = source.data_dir.join(PKI).join(KEYRING);
+    let read = || match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(WriteError::File { path: path.clone(), source }),
+    };
+    let mut before = read()?;
+    for _ in 0..PINS_MAX {
+        let exports = source.spaces.iter().map(|(space, store)| (*space, store.export())).collect();
+        let after = read()?;
+        if before == after {
+            return Ok(Pinned { exports, keys: after });
+        }
+        before = after;
+    }
+    Err(WriteError::KeysChange)
+}
+
 fn write_all<W: Write>(
     source: &Source,
     exports: Vec<(Space, Export)>,
+    keys: Option<Vec<u8>>,
     frames: &mut FrameWriter<W>,
 ) -> Result<Vec<(Part, u64)>, WriteError> {
     json(frames, Kind::About, &about(&source.data_dir))?;
@@ -70,6 +103,10 @@ fn write_all<W: Write>(
             }
             Ok(())
         })?);
+    }
+    if let Some(keys) = keys {
+        let part = Part::File { path: format!("{PKI}/{KEYRING}") };
+        parts.push(write_part(frames, part, |pieces| pieces.put(&keys))?);
     }
     for path in identity_files(&source.data_dir)? {
         let full = source.data_dir.join(&path);
@@ -151,7 +188,7 @@ fn identity_files(data_dir: &Path) -> Result<Vec<String>, WriteError> {
     Ok(names)
 }
 
-/// Not what is being written at this moment.
+/// Not the keys that are written already, nor what is being written at this moment.
 fn is_kept(name: &str) -> bool {
-    !name.ends_with(".new") && !name.ends_with(".tmp") && !name.starts_with('.')
+    name != KEYRING && !name.ends_with(".new") && !name.ends_with(".tmp") && !name.starts_with('.')
 }

@@ -4,10 +4,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use apiserver::ApiServer;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -38,6 +39,7 @@ pub struct Control {
     external: Option<External>,
     closing: CancellationToken,
     spaces: Arc<OnceLock<Vec<(Space, Store)>>>,
+    api: Arc<OnceLock<ApiServer>>,
 }
 
 impl Control {
@@ -52,8 +54,8 @@ impl Control {
         let data_dir = instance.data_dir().to_owned();
         let shutdown = tasks.shutdown();
         let closing = shutdown.clone();
-        let control =
-            Self { data_dir, etcd_quota_bytes, external, closing, spaces: Arc::default() };
+        let (spaces, api) = (Arc::default(), Arc::default());
+        let control = Self { data_dir, etcd_quota_bytes, external, closing, spaces, api };
         let router = control.router();
         tasks.supervise("listener/control", move || {
             let (listener, router, shutdown) = (socket.open(), router.clone(), shutdown.clone());
@@ -73,10 +75,18 @@ impl Control {
         assert!(first, "the stores are opened once");
     }
 
+    /// The API is up.
+    pub fn serving(&self, api: ApiServer) {
+        let first = self.api.set(api).is_ok();
+        assert!(first, "the API is started once");
+    }
+
     fn router(&self) -> Router {
         Router::new()
             .route(control::STORE_STATUS, get(store_status))
             .route(control::BACKUP, get(backup))
+            .route(control::SECRETS, get(secrets))
+            .route(control::ROTATE, post(rotate))
             .with_state(self.clone())
     }
 
@@ -94,6 +104,32 @@ impl Control {
 
 async fn store_status(State(control): State<Control>) -> Json<StoreReport> {
     Json(control.report())
+}
+
+async fn secrets(State(control): State<Control>) -> Response {
+    match control.api.get() {
+        Some(api) => Json(api.secrets_report()).into_response(),
+        None => not_up(),
+    }
+}
+
+async fn rotate(State(control): State<Control>) -> Response {
+    let Some(api) = control.api.get().cloned() else { return not_up() };
+    // It goes on when whoever asked has gone.
+    let rotated = tokio::spawn(async move { api.rotate_secrets_key().await }).await;
+    match rotated {
+        Ok(Ok(rotated)) => Json(rotated).into_response(),
+        Ok(Err(error)) => {
+            let text = crate::text::causes(&error);
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "it failed inside").into_response(),
+    }
+}
+
+fn not_up() -> Response {
+    let text = "its API is not up yet; try again in a moment";
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
 
 async fn backup(State(control): State<Control>) -> Response {

@@ -35,4 +35,5 @@ mod pod_network;
 mod pod_refused;
 mod quotas;
 mod rollout;
+mod secrets;
 mod shop;

@@ -26,7 +26,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, PkiError> {
 
 pub(super) fn write(path: &Path, text: &str) -> Result<(), PkiError> {
     let beside = path.with_extension("tmp");
-    let written = write_beside(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    let written = write_beside(&beside, text)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .and_then(|()| sync_directory(path));
     written.map_err(|source| failed("write", path, source))
 }
 
@@ -35,6 +37,14 @@ fn write_beside(path: &Path, text: &str) -> std::io::Result<()> {
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// Only then a crash cannot take the new name away.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 fn failed(act: &'static str, path: &Path, source: std::io::Error) -> PkiError {

@@ -10,7 +10,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::form::Form;
 use crate::negotiate::Format;
 use crate::object;
-use crate::registry::Registry;
+use crate::registry::{Registry, Unreadable};
 use crate::request::Call;
 use crate::{respond, table};
 
@@ -163,8 +163,11 @@ impl Reader<'_> {
     }
 }
 
-fn unreadable(error: &ReadError, options: &ListOptions) -> ApiError {
-    match (error, &options.token, options.as_of) {
+fn unreadable(error: &Unreadable, options: &ListOptions) -> ApiError {
+    let Unreadable::Store(cause) = error else {
+        return ApiError::internal("a stored object cannot be read", error);
+    };
+    match (cause, &options.token, options.as_of) {
         (ReadError::Compacted { .. }, Some(token), _) => {
             ApiError::list_expired(token.at_the_head().encode())
         }

@@ -15,6 +15,7 @@ mod priorities;
 mod quotas;
 mod reviews;
 mod roles;
+mod secrets;
 mod services;
 mod support;
 mod tls;
