@@ -11,6 +11,7 @@ pub mod meta;
 pub mod names;
 pub mod patch;
 pub mod protobuf;
+pub mod qos;
 pub mod quantity;
 pub mod quota;
 mod read;

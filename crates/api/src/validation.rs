@@ -58,6 +58,25 @@ pub fn update(gvk: &Gvk, new: &Value, old: &Value) -> Vec<FieldError> {
     errors.into_inner()
 }
 
+/// The same for a Pod of which nothing but the ephemeral containers may differ.
+pub fn update_debuggers(new: &Value, old: &Value) -> Vec<FieldError> {
+    update_pod(new, old, pod::update_debuggers)
+}
+
+/// The same for a Pod of which nothing but requests and limits may differ.
+pub fn update_resources(new: &Value, old: &Value) -> Vec<FieldError> {
+    update_pod(new, old, pod::update_resources)
+}
+
+fn update_pod(new: &Value, old: &Value, part: fn(&Field<'_>, &Value)) -> Vec<FieldError> {
+    let errors = Errors::default();
+    let root = Field::root(new, &errors);
+    metadata::update(&Gvk::core("Pod"), &root.at("metadata"), old);
+    pod::check(&root);
+    part(&root, old);
+    errors.into_inner()
+}
+
 /// What must hold of an object whether it is new or changed.
 fn always(gvk: &Gvk, object: &Field<'_>) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {

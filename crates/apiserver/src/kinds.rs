@@ -106,6 +106,7 @@ pub(crate) enum Subresource {
     Attach,
     PortForward,
     EphemeralContainers,
+    Resize,
     Finalize,
     Token,
     Approval,
@@ -126,6 +127,7 @@ impl Subresource {
             Self::Attach => "attach",
             Self::PortForward => "portforward",
             Self::EphemeralContainers => "ephemeralcontainers",
+            Self::Resize => "resize",
             Self::Finalize => "finalize",
             Self::Token => "token",
             Self::Approval => "approval",
@@ -150,15 +152,18 @@ impl Subresource {
             | Self::Approval
             | Self::Log
             | Self::EphemeralContainers
+            | Self::Resize
             | Self::Finalize => None,
         }
     }
 
     pub(crate) fn verbs(self) -> &'static [&'static str] {
         match self {
-            Self::Status | Self::Scale | Self::Approval | Self::EphemeralContainers => {
-                &["get", "patch", "update"]
-            }
+            Self::Status
+            | Self::Scale
+            | Self::Approval
+            | Self::EphemeralContainers
+            | Self::Resize => &["get", "patch", "update"],
             Self::Binding | Self::Eviction | Self::Token => &["create"],
             Self::Exec | Self::Attach | Self::PortForward => &["create", "get"],
             Self::PodProxy | Self::ServiceProxy | Self::NodeProxy => {

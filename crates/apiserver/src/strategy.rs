@@ -4,7 +4,7 @@ pub(crate) mod certificate;
 mod initial;
 mod job;
 pub(crate) mod namespace;
-mod pod;
+pub(crate) mod pod;
 mod service;
 
 use serde_json::Value;

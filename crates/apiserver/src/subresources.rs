@@ -46,6 +46,15 @@ pub(crate) async fn answer(
         (Subresource::Approval, "update") => update::replace(call, Part::Approval, request).await,
         (Subresource::Approval, "patch") => patch::change(call, Part::Approval, request).await,
         (Subresource::Finalize, "update") => update::replace(call, Part::Finalize, request).await,
+        (Subresource::EphemeralContainers | Subresource::Resize, "get") => get::answer(call),
+        (Subresource::EphemeralContainers, "update") => {
+            update::replace(call, Part::Debuggers, request).await
+        }
+        (Subresource::EphemeralContainers, "patch") => {
+            patch::change(call, Part::Debuggers, request).await
+        }
+        (Subresource::Resize, "update") => update::replace(call, Part::Resources, request).await,
+        (Subresource::Resize, "patch") => patch::change(call, Part::Resources, request).await,
         (Subresource::Scale, "get") => scale::get(call).await,
         (Subresource::Scale, "update") => scale::update(call, request).await,
         (Subresource::Scale, "patch") => scale::patch(call, request).await,
@@ -59,9 +68,6 @@ pub(crate) async fn answer(
         (Subresource::PortForward, "get" | "create") => proxy::port_forward(call, request).await,
         (Subresource::PodProxy | Subresource::ServiceProxy | Subresource::NodeProxy, _) => {
             http_proxy::answer(call, subresource, request).await
-        }
-        (Subresource::EphemeralContainers, _) => {
-            Err(ApiError::bad_request("ephemeral containers are not supported by this server yet"))
         }
         _ => Err(ApiError::method_not_allowed()),
     }

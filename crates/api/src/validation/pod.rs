@@ -9,15 +9,19 @@ use super::metadata;
 use crate::names;
 
 mod container;
+mod debug;
 mod env;
 mod handler;
 mod mount;
+mod resize;
 mod resources;
 mod scheduling;
 mod security;
 mod update;
 mod volume;
 
+pub(super) use debug::update as update_debuggers;
+pub(super) use resize::update as update_resources;
 pub(super) use update::update;
 
 /// A new Pod.

@@ -12,6 +12,7 @@ mod metadata;
 mod network;
 mod pod;
 mod pod_fields;
+mod pod_parts;
 mod priority_class;
 mod workload;
 

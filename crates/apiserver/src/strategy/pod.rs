@@ -1,7 +1,6 @@
 //! Pods: pending at first, with the service class that follows from their resources.
 
-use api::Quantity;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::object::child_mut;
 use crate::table::list;
@@ -20,71 +19,80 @@ pub(super) fn prepare(pod: &mut Value) {
 }
 
 pub(super) fn initial_status(pod: &Value) -> Value {
-    json!({"phase": "Pending", "qosClass": qos_class(pod)})
+    json!({"phase": "Pending", "qosClass": api::qos::class(pod)})
 }
 
 /// Writes the service class again.
 pub(super) fn qualify(pod: &mut Value) {
-    let class = qos_class(pod);
+    let class = api::qos::class(pod);
     child_mut(pod, "status").insert("qosClass".to_owned(), class.into());
 }
 
-/// Guaranteed, Burstable or BestEffort.
-fn qos_class(pod: &Value) -> &'static str {
-    let containers: Vec<&Value> =
-        list(pod, "/spec/containers").iter().chain(list(pod, "/spec/initContainers")).collect();
-    let asks = |container: &Value| {
-        ["requests", "limits"].iter().any(|side| {
-            ["cpu", "memory"]
-                .iter()
-                .any(|resource| !is_zero(&container["resources"][side][resource]))
-        })
+/// What a write of the ephemeral containers makes of a pod.
+pub(crate) fn with_debuggers(old: &Value, new: &Value) -> Value {
+    let mut kept = old.clone();
+    set(child_mut(&mut kept, "spec"), "ephemeralContainers", &new["spec"]);
+    kept
+}
+
+/// What a write of requests and limits makes of a pod. Of containers that are not the old ones
+/// all is kept, for validation to find that.
+pub(crate) fn with_resources(old: &Value, new: &Value) -> Value {
+    let mut kept = old.clone();
+    set(child_mut(&mut kept, "spec"), "resources", &new["spec"]);
+    for field in ["containers", "initContainers"] {
+        let wanted = list(new, &format!("/spec/{field}"));
+        let have = kept["spec"].get_mut(field).and_then(Value::as_array_mut);
+        let names = |all: &[Value]| -> Vec<Value> {
+            all.iter().map(|container| container["name"].clone()).collect()
+        };
+        if have.as_deref().map(|have| names(have)).unwrap_or_default() != names(wanted) {
+            set(child_mut(&mut kept, "spec"), field, &new["spec"]);
+            continue;
+        }
+        for (container, wanted) in have.into_iter().flatten().zip(wanted) {
+            let Some(container) = container.as_object_mut() else { continue };
+            set(container, "resources", wanted);
+            set(container, "resizePolicy", wanted);
+        }
+    }
+    kept
+}
+
+/// Sets a field as `from` has it.
+fn set(to: &mut Map<String, Value>, field: &str, from: &Value) {
+    match from.get(field) {
+        Some(value) => to.insert(field.to_owned(), value.clone()),
+        None => to.remove(field),
     };
-    if !containers.iter().any(|container| asks(container)) {
-        return "BestEffort";
-    }
-    let guaranteed = containers.iter().all(|container| {
-        ["cpu", "memory"].iter().all(|resource| {
-            let limit = &container["resources"]["limits"][resource];
-            let request = &container["resources"]["requests"][resource];
-            !is_zero(limit) && (request.is_null() || amount(request) == amount(limit))
-        })
-    });
-    if guaranteed { "Guaranteed" } else { "Burstable" }
-}
-
-fn amount(quantity: &Value) -> Option<Quantity> {
-    match quantity {
-        Value::String(text) => text.parse().ok(),
-        other => other.to_string().parse().ok(),
-    }
-}
-
-fn is_zero(quantity: &Value) -> bool {
-    quantity.is_null() || amount(quantity) == "0".parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(resources: &[Value], expected: &str) {
-        let containers: Vec<Value> =
-            resources.iter().map(|resources| json!({ "resources": resources })).collect();
-        assert_eq!(qos_class(&json!({"spec": {"containers": containers}})), expected);
+    #[test]
+    fn a_resize_changes_requests_and_limits_and_no_more() {
+        let old = json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n", "containers": [
+            {"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}]}});
+        let mut new = old.clone();
+        new["spec"]["nodeName"] = json!("m");
+        new["spec"]["containers"][0] =
+            json!({"name": "c", "image": "j", "resources": {"requests": {"cpu": "2"}}});
+        let mut expected = old.clone();
+        expected["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("2");
+        assert_eq!(with_resources(&old, &new), expected);
+        new["spec"]["containers"][0]["name"] = json!("d");
+        assert_eq!(with_resources(&old, &new)["spec"]["containers"], new["spec"]["containers"]);
     }
 
     #[test]
-    fn the_service_class_follows_from_requests_and_limits() {
-        let all = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
-        check(&[json!({})], "BestEffort");
-        check(&[json!({"requests": {"cpu": "0"}})], "BestEffort");
-        check(&[json!({"requests": {"cpu": "100m"}})], "Burstable");
-        check(std::slice::from_ref(&all), "Guaranteed");
-        check(&[all.clone(), json!({})], "Burstable");
-        let equal = json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": "1024Mi"}});
-        check(&[equal], "Guaranteed");
+    fn of_a_write_of_ephemeral_containers_only_those_are_taken() {
+        let old = json!({"spec": {"nodeName": "n", "containers": [{"name": "c"}]}});
+        let new = json!({"spec": {"nodeName": "m", "ephemeralContainers": [{"name": "d"}]}});
+        let expected = json!({"spec": {"nodeName": "n", "containers": [{"name": "c"}],
+            "ephemeralContainers": [{"name": "d"}]}});
+        assert_eq!(with_debuggers(&old, &new), expected);
     }
 
     #[test]

@@ -28,6 +28,10 @@ pub(crate) enum Part {
     Scale,
     /// The node of a pod, which nothing else may set.
     Binding,
+    /// The ephemeral containers of a pod.
+    Debuggers,
+    /// What the containers of a pod ask for.
+    Resources,
 }
 
 /// Changes an object, in stored form. `change` is called with each version read.
@@ -167,6 +171,9 @@ fn finish(
         metadata_mut(new).insert("generation".to_owned(), generation.into());
     }
     validate(kind, part, old, new)?;
+    if part == Part::Resources {
+        admission::limits::check(call, new)?;
+    }
     if managed == Managed::Update {
         set_managers(call, Some(old), new)?;
     }
@@ -199,6 +206,14 @@ fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
         Part::Finalize => {
             let mut kept = old.clone();
             copy(new, &mut kept, "spec");
+            *new = kept;
+        }
+        Part::Debuggers | Part::Resources => {
+            let mut kept = match part {
+                Part::Debuggers => strategy::pod::with_debuggers(old, new),
+                _ => strategy::pod::with_resources(old, new),
+            };
+            copy_metadata(new, &mut kept, "managedFields");
             *new = kept;
         }
     }
@@ -244,7 +259,11 @@ fn validate(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> 
     if unchecked && kind.custom.is_none() {
         return Ok(());
     }
-    let errors = kind.problems(new, Some(old));
+    let errors = match part {
+        Part::Debuggers => api::validation::update_debuggers(new, old),
+        Part::Resources => api::validation::update_resources(new, old),
+        _ => kind.problems(new, Some(old)),
+    };
     if errors.is_empty() {
         return Ok(());
     }

@@ -10,6 +10,7 @@ mod kinds;
 mod kube_rs;
 mod kubectl;
 mod lists;
+mod pod_parts;
 mod pod_security;
 mod priorities;
 mod quotas;

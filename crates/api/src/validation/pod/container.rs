@@ -32,7 +32,7 @@ pub(super) fn all(spec: &Field<'_>, volumes: &BTreeSet<&str>) {
     for container in spec.at("ephemeralContainers").items() {
         common(&container, volumes);
         names.check(&container.at("name"));
-        ephemeral(&container);
+        ephemeral(&container, spec);
     }
 }
 
@@ -114,12 +114,35 @@ fn init(container: &Field<'_>, grace: i64) {
     }
 }
 
-fn ephemeral(container: &Field<'_>) {
-    let fields =
-        ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources"];
+fn ephemeral(container: &Field<'_>, spec: &Field<'_>) {
+    const NOT_FOR_IT: &str = "cannot be set for an Ephemeral Container";
+    let target = container.at("targetContainerName");
+    let mut others =
+        ["containers", "initContainers"].into_iter().flat_map(|list| spec.at(list).items());
+    if !target.is_empty() && !others.any(|other| other.at("name").text() == target.text()) {
+        target.not_found();
+    }
+    let fields = [
+        "ports",
+        "resources",
+        "resizePolicy",
+        "restartPolicy",
+        "restartPolicyRules",
+        "livenessProbe",
+        "readinessProbe",
+        "startupProbe",
+        "lifecycle",
+    ];
     for field in fields.into_iter().map(|field| container.at(field)) {
         if !field.is_empty() {
-            field.forbidden("cannot be set for an Ephemeral Container");
+            field.forbidden(NOT_FOR_IT);
+        }
+    }
+    for mount in container.at("volumeMounts").items() {
+        for field in ["subPath", "subPathExpr"].map(|field| mount.at(field)) {
+            if !field.is_empty() {
+                field.forbidden(NOT_FOR_IT);
+            }
         }
     }
 }

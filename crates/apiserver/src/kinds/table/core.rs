@@ -2,7 +2,7 @@
 
 use super::super::Subresource::{
     Attach, Binding, EphemeralContainers, Eviction, Exec, Finalize, Log, NodeProxy, PodProxy,
-    PortForward, Scale, ServiceProxy, Status, Token,
+    PortForward, Resize, Scale, ServiceProxy, Status, Token,
 };
 use super::{Entry, PLAIN};
 use crate::strategy;
@@ -116,6 +116,7 @@ pub(super) static CORE: &[Entry] = &[
             Log,
             PortForward,
             PodProxy,
+            Resize,
             Status,
         ],
         strategy: strategy::POD,

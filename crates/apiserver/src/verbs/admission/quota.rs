@@ -39,7 +39,12 @@ pub(crate) fn charge(call: &Call<'_>, new: &Value) -> ApiResult<Along> {
 
 /// The same for a change of an object.
 pub(crate) fn change(call: &Call<'_>, part: Part, old: &Value, new: &Value) -> ApiResult<Along> {
-    if part != Part::Main || !CHANGING.contains(&&*call.kind.storage) {
+    let counts = match part {
+        Part::Main => CHANGING.contains(&&*call.kind.storage),
+        Part::Resources => true,
+        _ => false,
+    };
+    if !counts {
         return Ok(Along::new());
     }
     charge_for(call, Some(old), new)
