@@ -67,6 +67,10 @@ pub struct ContainerSpec {
     pub stdin: bool,
     /// Close stdin when the first attached client goes.
     pub stdin_once: bool,
+    /// A running container of the pod whose pid namespace it joins; otherwise it has the pod's, or
+    /// one of its own.
+    #[serde(default)]
+    pub shares_processes_of: Option<String>,
     /// Where its output goes.
     pub log: LogSpec,
     /// `oom_score_adj` of the process; set as far as the machine allows.

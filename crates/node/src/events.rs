@@ -13,6 +13,8 @@ use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use crate::pod::ephemeral;
+
 /// Events that wait to be written; more are dropped, and that is logged.
 const QUEUE_LEN_MAX: usize = 1024;
 /// Series that are remembered for counting.
@@ -81,7 +83,7 @@ impl Recorder {
             namespace: meta.namespace.clone(),
             uid: meta.uid.clone(),
             resource_version: meta.resource_version.clone(),
-            field_path: field.map(|name| format!("spec.containers{{{name}}}")),
+            field_path: field.map(|name| format!("{}{{{name}}}", list_of(pod, name))),
         };
         self.note(about, level, reason, message.into());
     }
@@ -213,6 +215,18 @@ impl Writer {
             self.series.clear();
         }
     }
+}
+
+/// The list that a container of that name is in.
+fn list_of(pod: &Pod, name: &str) -> &'static str {
+    let inits = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+    if inits.into_iter().any(|container| container.name == name) {
+        return "spec.initContainers";
+    }
+    if ephemeral::all(pod).any(|container| container.name == name) {
+        return "spec.ephemeralContainers";
+    }
+    "spec.containers"
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! One pod: from its object to running containers and back to its status.
 //!
-//! `worker` walks the way; `plan` decides each step. What is pure: `env`, `etc`, `expand`,
-//! `fields`, `plan`, `probe`, `qos`, `references`, `restart`, `security`, `spec`, `state`,
+//! `worker` walks the way; `plan` decides each step. What is pure: `env`, `ephemeral`, `etc`,
+//! `expand`, `fields`, `plan`, `probe`, `qos`, `references`, `restart`, `security`, `spec`, `state`,
 //! `status`, `unsupported`, `volumes::render`. The rest does the I/O.
 
 pub(crate) mod check;
 pub(crate) mod create;
 pub(crate) mod env;
+pub(crate) mod ephemeral;
 pub(crate) mod etc;
 pub(crate) mod expand;
 pub(crate) mod fields;

@@ -11,12 +11,15 @@ mod http;
 mod pod;
 #[path = "../../../crates/etcd/tests/support/port.rs"]
 mod port;
+#[path = "../support/toolbox.rs"]
+mod toolbox;
 #[path = "../support/traces.rs"]
 mod traces;
 
 mod access;
 mod backup;
 mod chaos;
+mod debug;
 mod docs;
 mod etcd_ctl;
 mod etcd_flags;

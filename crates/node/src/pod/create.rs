@@ -1,5 +1,6 @@
 //! Making one attempt of a container.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,10 @@ use k8s_openapi::api::core::v1::{Container, Service};
 
 use super::fields::named;
 use super::spec::{self, ImageFacts};
-use super::state::{Waiting, container_id};
+use super::state::{Slot, Waiting, container_id};
 use super::volumes::{memory, mounts};
 use super::worker::Worker;
-use super::{env, image};
+use super::{env, ephemeral, image, unsupported};
 use crate::events::Level;
 
 /// How often the image store is asked for an image that is not there.
@@ -43,7 +44,7 @@ impl Worker {
     /// Makes the next attempt of a slot, or notes what keeps it.
     pub(crate) async fn create(&mut self, index: usize) {
         let name = self.slots[index].name.clone();
-        let Some(container) = named(&self.pod, &name).cloned() else { return };
+        let Some(container) = named(&self.pod, &name).map(Cow::into_owned) else { return };
         let Some(facts) = self.image(index, &container).await else { return };
         let attempt = self.slots[index].next_attempt();
         match self.try_create(&container, attempt, &facts).await {
@@ -114,6 +115,7 @@ impl Worker {
         let Some(sandbox) = &self.sandbox else {
             return Err(Failure::create("the pod is not running"));
         };
+        let shares_processes_of = self.target(container)?;
         let env = self.env(container).await?;
         let id = container_id(&container.name, attempt);
         if attempt > 0 {
@@ -135,8 +137,26 @@ impl Worker {
         });
         let mut mounts: Vec<Mount> = made.await.expect("preparing a container does not panic")?;
         mounts.extend(self.own_mounts(container, &dirs));
-        let spec = self.container_spec(container, id, facts, env, mounts, &dirs, log)?;
+        let mut spec = self.container_spec(container, id, facts, env, mounts, &dirs, log)?;
+        spec.shares_processes_of = shares_processes_of;
         sandbox.pod.create(spec).await.map_err(|error: CreateError| Failure::create(error))
+    }
+
+    /// The attempt whose processes an ephemeral container is to see.
+    fn target(&self, container: &Container) -> Result<Option<String>, Failure> {
+        let name = container.name.as_str();
+        if ephemeral::all(&self.pod).any(|own| own.name == name) {
+            let fields = unsupported::of_ephemeral(container);
+            if !fields.is_empty() {
+                let why = format!("not supported by this node: {}", fields.join(", "));
+                return Err(Failure::config(why));
+            }
+        }
+        let Some(target) = ephemeral::target(&self.pod, name) else { return Ok(None) };
+        let running = |slot: &&Slot| slot.name == target && slot.is_running();
+        let id = self.slots.iter().find(running).and_then(Slot::id);
+        let why = || Failure::config(format!("unable to find target container {target}"));
+        id.map(Some).ok_or_else(why)
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -1,9 +1,11 @@
 //! Pod fields and container resources by path: what `fieldRef` and `resourceFieldRef` name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceFieldSelector};
 
+use super::ephemeral;
 use crate::quantities;
 
 /// What the pod learns from where it runs.
@@ -86,9 +88,9 @@ pub(crate) fn resource(
 ) -> Result<String, FieldError> {
     let container = match selector.container_name.as_deref() {
         Some(name) => named(pod, name).ok_or_else(|| FieldError::NoContainer(name.to_owned()))?,
-        None => own.ok_or_else(|| FieldError::NoContainer(String::new()))?,
+        None => Cow::Borrowed(own.ok_or_else(|| FieldError::NoContainer(String::new()))?),
     };
-    let amount = amount(container, place, &selector.resource)?;
+    let amount = amount(&container, place, &selector.resource)?;
     let divisor = selector.divisor.as_ref().map_or("", |divisor| divisor.0.as_str());
     let divisor = match divisor {
         "" | "0" => 1000,
@@ -125,11 +127,15 @@ fn amount(container: &Container, place: &Place, resource: &str) -> Result<u128, 
     Ok(stated.map_or(node, u128::from))
 }
 
-/// The container or init container called `name`.
-pub(crate) fn named<'a>(pod: &'a Pod, name: &str) -> Option<&'a Container> {
+/// The container called `name`, of whatever sort.
+pub(crate) fn named<'a>(pod: &'a Pod, name: &str) -> Option<Cow<'a, Container>> {
     let spec = pod.spec.as_ref()?;
     let inits = spec.init_containers.iter().flatten();
-    inits.chain(&spec.containers).find(|container| container.name == name)
+    let found = inits.chain(&spec.containers).find(|container| container.name == name);
+    found.map(Cow::Borrowed).or_else(|| {
+        let ephemeral = ephemeral::all(pod).find(|container| container.name == name)?;
+        Some(Cow::Owned(ephemeral::as_container(ephemeral)))
+    })
 }
 
 #[cfg(test)]
@@ -186,7 +192,7 @@ mod tests {
             serde_json::from_value(json!({"resource": resource_name, "divisor": divisor})).unwrap();
         let pod = pod();
         let own = named(&pod, "main");
-        let value = resource(&pod, own, &place(), &selector).unwrap();
+        let value = resource(&pod, own.as_deref(), &place(), &selector).unwrap();
         assert_eq!(value, expected, "{resource_name} {divisor}");
     }
 

@@ -132,7 +132,7 @@ impl Worker {
         Some(Ending {
             pod: self.sandbox.as_ref().filter(|_| slot.is_running())?.pod.clone(),
             id: slot.id()?,
-            container: named(&self.pod, &slot.name)?.clone(),
+            container: named(&self.pod, &slot.name)?.into_owned(),
             address: self.address.map(IpAddr::from),
             grace,
             images: self.shared.images.clone(),
@@ -146,7 +146,7 @@ impl Worker {
     pub(crate) fn renew(&mut self) {
         for index in 0..self.slots.len() {
             let slot = &self.slots[index];
-            let wanted = named(&self.pod, &slot.name).and_then(|own| own.image.as_deref());
+            let wanted = named(&self.pod, &slot.name).and_then(|own| own.into_owned().image);
             let same = wanted.is_none_or(|image| image == slot.image);
             if same || slot.attempt.is_none() || slot.renewed || slot.role == Role::Init {
                 continue;
@@ -170,7 +170,7 @@ impl Worker {
     pub(crate) fn restart(&mut self, index: usize, why: &str, probe: Option<Kind>) {
         let name = self.slots[index].name.clone();
         let own = named(&self.pod, &name).and_then(|container| {
-            let seconds = probe?.of(container)?.termination_grace_period_seconds?;
+            let seconds = probe?.of(&container)?.termination_grace_period_seconds?;
             u64::try_from(seconds).ok()
         });
         let grace = own.map_or_else(|| self.spec_grace(), Duration::from_secs);

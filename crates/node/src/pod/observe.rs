@@ -1,5 +1,6 @@
 //! What the runtime shows of a pod's containers, taken over into its slots.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::IpAddr;
@@ -138,7 +139,7 @@ impl Worker {
     fn running(&mut self, index: usize, since: Timestamp) {
         self.slots[index].now = Now::Running { since };
         let name = self.slots[index].name.clone();
-        let Some(container) = named(&self.pod, &name).cloned() else { return };
+        let Some(container) = named(&self.pod, &name).map(Cow::into_owned) else { return };
         if Kind::Startup.of(&container).is_none() {
             self.slots[index].started = true;
         }

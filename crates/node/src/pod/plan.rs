@@ -30,6 +30,10 @@ pub(crate) fn plan(slots: &[Slot], initialized: &mut bool, now: Timestamp) -> Pl
         return Plan::Finished { succeeded };
     }
     let mut going = Going { now, steps: Vec::new(), wake: None };
+    // Whoever looks into a pod may do so before it has begun.
+    for (index, slot) in of_role(slots, |role| role == Role::Ephemeral) {
+        going.schedule(index, slot);
+    }
     if !*initialized {
         match slots.iter().enumerate().find(|(_, slot)| holds_up(slot)) {
             Some((index, slot)) => {
@@ -39,7 +43,7 @@ pub(crate) fn plan(slots: &[Slot], initialized: &mut bool, now: Timestamp) -> Pl
             None => *initialized = true,
         }
     }
-    for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.role != Role::Init) {
+    for (index, slot) in of_role(slots, |role| matches!(role, Role::Main | Role::Sidecar)) {
         going.schedule(index, slot);
         if slot.hooking {
             // A hook may hold up the containers after it; some service meshes live by that.
@@ -47,6 +51,10 @@ pub(crate) fn plan(slots: &[Slot], initialized: &mut bool, now: Timestamp) -> Pl
         }
     }
     going.plan()
+}
+
+fn of_role(slots: &[Slot], wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = (usize, &Slot)> {
+    slots.iter().enumerate().filter(move |(_, slot)| wanted(slot.role))
 }
 
 /// How the pod ended, if it has.
@@ -80,7 +88,7 @@ fn holds_up(slot: &Slot) -> bool {
     match slot.role {
         Role::Init => exit_code(slot) != Some(0),
         Role::Sidecar => !(slot.is_running() && slot.started && !slot.hooking),
-        Role::Main => false,
+        Role::Main | Role::Ephemeral => false,
     }
 }
 
@@ -221,6 +229,23 @@ mod tests {
         let slots = state(spec, vec![ended(1), Now::Absent, Now::Absent]);
         check(&slots, Plan::Finished { succeeded: false });
         check(&state(init(), vec![ended(1), Now::Absent, Now::Absent]), go(&[Step::Create(0)]));
+    }
+
+    #[test]
+    fn an_ephemeral_container_starts_once_at_any_time() {
+        let mut spec = init();
+        spec["ephemeralContainers"] = json!([{"name": "d"}]);
+        let at_work = |debugger: Now| {
+            state(spec.clone(), vec![running(), Now::Absent, Now::Absent, debugger])
+        };
+        check(&at_work(Now::Absent), go(&[Step::Create(3)]));
+        check(&at_work(Now::Created), go(&[Step::Start(3)]));
+        check(&at_work(ended(1)), go(&[]));
+        // It keeps no pod alive, and ends none.
+        let mut spec = two("Never");
+        spec["ephemeralContainers"] = json!([{"name": "d"}]);
+        let over = state(spec, vec![ended(0), ended(0), running()]);
+        check(&over, Plan::Finished { succeeded: true });
     }
 
     #[test]

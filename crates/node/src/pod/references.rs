@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, Pod, Secret, Volume};
 
+use super::ephemeral;
+
 /// Names of objects in the pod's namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct References {
@@ -43,6 +45,9 @@ impl References {
         let Some(spec) = &pod.spec else { return found };
         for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
             found.add_container(container);
+        }
+        for container in ephemeral::all(pod) {
+            found.add_container(&ephemeral::as_container(container));
         }
         for volume in spec.volumes.iter().flatten() {
             found.add_volume(volume);

@@ -78,6 +78,7 @@ pub(crate) fn translate(inputs: Inputs<'_>) -> Result<ContainerSpec, ConfigError
         tty: container.tty.unwrap_or(false),
         stdin: container.stdin.unwrap_or(false),
         stdin_once: container.stdin_once.unwrap_or(false),
+        shares_processes_of: None,
         log: LogSpec { path: inputs.log, max_bytes: LOG_BYTES_MAX, max_files: LOG_FILES_MAX },
         oom_score_adj: Some(qos::oom_score_adj(
             qos::Class::of(pod),

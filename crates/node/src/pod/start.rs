@@ -84,7 +84,7 @@ impl Worker {
         let Some(container) = named(&self.pod, &slot.name) else { return };
         let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref());
         let (Some(hook), Some(address)) = (hook, self.address) else { return };
-        let action = Action::of_hook(hook, container, IpAddr::from(address));
+        let action = Action::of_hook(hook, &container, IpAddr::from(address));
         let (pod, name) = (sandbox.pod.clone(), slot.name.clone());
         let (object, recorder) = (self.pod.clone(), self.shared.recorder.clone());
         let attempt = slot.restart_count();

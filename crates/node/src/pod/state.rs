@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{
-    Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod,
-};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::ephemeral;
 use super::restart::{Backoff, Policy, after};
 
 /// The exit code of a container of which nothing is known any more.
@@ -26,6 +25,8 @@ pub(crate) enum Role {
     /// An init container that stays: started before the next, ended after the main ones.
     Sidecar,
     Main,
+    /// Put into the pod while it runs, and started once.
+    Ephemeral,
 }
 
 /// What the newest attempt of a container is doing.
@@ -80,9 +81,14 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    fn new(container: &Container, role: Role, policy: Policy) -> Self {
+    /// One that the pod got while it ran.
+    pub(crate) fn ephemeral(name: &str) -> Self {
+        Self::new(name, Role::Ephemeral, Policy::Never)
+    }
+
+    fn new(name: &str, role: Role, policy: Policy) -> Self {
         Self {
-            name: container.name.clone(),
+            name: name.to_owned(),
             role,
             policy,
             attempt: None,
@@ -218,15 +224,16 @@ pub(crate) fn slots(pod: &Pod, now: Timestamp) -> Vec<Slot> {
     let init_policy = if policy == Policy::Never { Policy::Never } else { Policy::OnFailure };
     let inits = spec.init_containers.iter().flatten().map(|container| {
         match container.restart_policy.as_deref() {
-            Some("Always") => Slot::new(container, Role::Sidecar, Policy::Always),
-            _ => Slot::new(container, Role::Init, init_policy),
+            Some("Always") => Slot::new(&container.name, Role::Sidecar, Policy::Always),
+            _ => Slot::new(&container.name, Role::Init, init_policy),
         }
     });
     let mains = spec.containers.iter().map(|container| {
         let own = container.restart_policy.as_deref().map(|word| Policy::parse(Some(word)));
-        Slot::new(container, Role::Main, own.unwrap_or(policy))
+        Slot::new(&container.name, Role::Main, own.unwrap_or(policy))
     });
-    let mut slots: Vec<Slot> = inits.chain(mains).collect();
+    let ephemerals = ephemeral::all(pod).map(|container| Slot::ephemeral(&container.name));
+    let mut slots: Vec<Slot> = inits.chain(mains).chain(ephemerals).collect();
     for slot in &mut slots {
         if let Some(status) = status_of(pod, &slot.name) {
             seed(slot, status, now);
@@ -238,7 +245,9 @@ pub(crate) fn slots(pod: &Pod, now: Timestamp) -> Vec<Slot> {
 fn status_of<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
     let status = pod.status.as_ref()?;
     let inits = status.init_container_statuses.iter().flatten();
-    inits.chain(status.container_statuses.iter().flatten()).find(|status| status.name == name)
+    let mains = status.container_statuses.iter().flatten();
+    let ephemerals = status.ephemeral_container_statuses.iter().flatten();
+    inits.chain(mains).chain(ephemerals).find(|status| status.name == name)
 }
 
 /// Takes over what the status last said. What it says of a running container stands until

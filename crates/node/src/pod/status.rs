@@ -43,8 +43,10 @@ pub(crate) struct Outcome {
 pub(crate) fn translate(view: &View<'_>) -> PodStatus {
     let status = |slot: &Slot| container_status(view, slot);
     let mains = view.slots.iter().filter(|slot| slot.role == Role::Main);
-    let inits = view.slots.iter().filter(|slot| slot.role != Role::Main);
-    let inits: Vec<ContainerStatus> = inits.map(status).collect();
+    let init = |slot: &&Slot| matches!(slot.role, Role::Init | Role::Sidecar);
+    let inits: Vec<ContainerStatus> = view.slots.iter().filter(init).map(status).collect();
+    let ephemerals = view.slots.iter().filter(|slot| slot.role == Role::Ephemeral);
+    let ephemerals: Vec<ContainerStatus> = ephemerals.map(status).collect();
     let class = view.pod.status.as_ref().and_then(|status| status.qos_class.clone());
     PodStatus {
         phase: Some(phase(view).to_owned()),
@@ -53,6 +55,7 @@ pub(crate) fn translate(view: &View<'_>) -> PodStatus {
         conditions: Some(conditions(view)),
         container_statuses: Some(mains.map(status).collect()),
         init_container_statuses: (!inits.is_empty()).then_some(inits),
+        ephemeral_container_statuses: (!ephemerals.is_empty()).then_some(ephemerals),
         host_ip: Some(view.host_address.to_string()),
         host_ips: Some(vec![HostIP { ip: view.host_address.to_string() }]),
         pod_ip: view.address.map(|address| address.to_string()),
@@ -83,7 +86,9 @@ fn phase(view: &View<'_>) -> &'static str {
 fn is_ready(view: &View<'_>, slot: &Slot) -> bool {
     match slot.role {
         Role::Init => matches!(&slot.now, Now::Ended(end) if end.exit_code == 0),
-        _ => {
+        // Nobody is served by one.
+        Role::Ephemeral => false,
+        Role::Main | Role::Sidecar => {
             slot.is_running()
                 && slot.started
                 && slot.ready
@@ -96,7 +101,7 @@ fn is_ready(view: &View<'_>, slot: &Slot) -> bool {
 
 fn container_status(view: &View<'_>, slot: &Slot) -> ContainerStatus {
     let (state, last) = states(view, slot);
-    let wanted = super::fields::named(view.pod, &slot.name).and_then(|c| c.image.clone());
+    let wanted = super::fields::named(view.pod, &slot.name).and_then(|c| c.into_owned().image);
     let made = Some(slot.image.clone()).filter(|image| slot.attempt.is_some() && !image.is_empty());
     let image = made.or(wanted);
     let uid = view.pod.metadata.uid.as_deref().unwrap_or_default();
@@ -106,7 +111,7 @@ fn container_status(view: &View<'_>, slot: &Slot) -> ContainerStatus {
         image_id: slot.image_id.clone(),
         container_id: slot.id().map(|id| format!("sampan://{uid}.{id}")),
         ready: is_ready(view, slot),
-        started: Some(slot.is_running() && slot.started),
+        started: (slot.role != Role::Ephemeral).then(|| slot.is_running() && slot.started),
         restart_count: i32::try_from(slot.restart_count()).unwrap_or(i32::MAX),
         state: Some(state),
         last_state: last,
@@ -133,8 +138,10 @@ fn states(view: &View<'_>, slot: &Slot) -> (ContainerState, Option<ContainerStat
         Now::Absent | Now::Created => {
             let (reason, message) = match &slot.problem {
                 Some(problem) => (problem.reason, Some(problem.message.clone())),
-                None if slot.role == Role::Main && !view.initialized => ("PodInitializing", None),
-                None if slot.role != Role::Main => ("PodInitializing", None),
+                None if matches!(slot.role, Role::Init | Role::Sidecar) => {
+                    ("PodInitializing", None)
+                }
+                None if !view.initialized => ("PodInitializing", None),
                 None => ("ContainerCreating", None),
             };
             (waiting(reason, message), last)
@@ -202,7 +209,8 @@ fn initialized(view: &View<'_>) -> Verdict {
         return (true, "PodCompleted", String::new());
     }
     let open: Vec<&str> = (view.slots.iter())
-        .filter(|slot| slot.role != Role::Main && !view.initialized && !is_ready(view, slot))
+        .filter(|slot| matches!(slot.role, Role::Init | Role::Sidecar))
+        .filter(|slot| !view.initialized && !is_ready(view, slot))
         .map(|slot| slot.name.as_str())
         .collect();
     if open.is_empty() {
@@ -219,7 +227,7 @@ fn containers_ready(view: &View<'_>) -> Verdict {
         None => {}
     }
     let unready: Vec<&str> = (view.slots.iter())
-        .filter(|slot| slot.role != Role::Init && !is_ready(view, slot))
+        .filter(|slot| matches!(slot.role, Role::Main | Role::Sidecar) && !is_ready(view, slot))
         .map(|slot| slot.name.as_str())
         .collect();
     if unready.is_empty() {

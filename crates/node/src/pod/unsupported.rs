@@ -47,6 +47,14 @@ pub(crate) fn ignored(pod: &Pod) -> Vec<String> {
     found
 }
 
+/// The same of one container that came later; the rest of the pod goes on.
+pub(crate) fn of_ephemeral(container: &Container) -> Vec<String> {
+    let mut found = Vec::new();
+    let path = format!("spec.ephemeralContainers{{{}}}", container.name);
+    container_fields(&path, container, &mut found);
+    found
+}
+
 /// All containers of a pod, each with its path.
 fn containers(spec: &PodSpec) -> impl Iterator<Item = (String, &Container)> {
     let inits = spec.init_containers.iter().flatten().enumerate();

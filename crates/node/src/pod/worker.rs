@@ -13,13 +13,14 @@ use tokio::task::JoinSet;
 
 use super::plan::{Plan, Step, plan};
 use super::probing::{Probes, Report};
+use super::references::References;
 use super::restart::after;
 use super::sandbox::{Retry, Sandbox};
 use super::start::Hooked;
 use super::state::{self, Slot, Waiting};
 use super::status::Outcome;
 use super::supply::Tokens;
-use super::unsupported;
+use super::{ephemeral, unsupported};
 use crate::events::Level;
 use crate::pods::{Live, Update};
 use crate::shared::{Shared, lock};
@@ -172,13 +173,11 @@ impl Worker {
         if version(&pod) < version(&self.pod) {
             return;
         }
-        let debuggers = |pod: &Pod| {
-            let spec = pod.spec.as_ref();
-            spec.and_then(|spec| spec.ephemeral_containers.as_ref()).map_or(0, Vec::len)
-        };
-        if debuggers(&pod) > debuggers(&self.pod) {
-            let message = "not supported by this node: spec.ephemeralContainers";
-            self.note(None, Level::Warning, "UnsupportedField", message);
+        for added in ephemeral::all(&pod) {
+            if !self.slots.iter().any(|slot| slot.name == added.name) {
+                self.slots.push(Slot::ephemeral(&added.name));
+                lock(&self.live).references = References::of(&pod);
+            }
         }
         let shown = |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
         self.stale |= shown(&pod) != shown(&self.pod);

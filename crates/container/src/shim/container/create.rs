@@ -56,7 +56,7 @@ impl Shim {
     }
 
     fn make(&mut self, spec: ContainerSpec) -> Result<Container, Refusal> {
-        let pid_namespace = self.pid_namespace().map_err(at(CreateStep::Process))?;
+        let pid_namespace = self.pid_namespace(&spec).map_err(at(CreateStep::Process))?;
         let capabilities = capabilities::granted(&spec.security).map_err(at(CreateStep::Spec))?;
         let directory = self.directory.container(&spec.id);
         let root = directory.join("root");
@@ -183,7 +183,15 @@ impl Shim {
         }
     }
 
-    fn pid_namespace(&mut self) -> std::io::Result<PidNamespace> {
+    fn pid_namespace(&mut self, spec: &ContainerSpec) -> std::io::Result<PidNamespace> {
+        if let Some(other) = &spec.shares_processes_of {
+            let found = self.containers.get(other.as_str());
+            let Some(Status::Running { pid, .. }) = found.map(|found| &found.state.status) else {
+                let message = format!("container {other}, whose processes it shares, does not run");
+                return Err(std::io::Error::other(message));
+            };
+            return Ok(PidNamespace::Shared(PathBuf::from(format!("/proc/{pid}/ns/pid"))));
+        }
         if self.pod.host_pid {
             return Ok(PidNamespace::Host);
         }
