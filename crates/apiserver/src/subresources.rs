@@ -46,7 +46,7 @@ pub(crate) async fn answer(
         (Subresource::Approval, "update") => update::replace(call, Part::Approval, request).await,
         (Subresource::Approval, "patch") => patch::change(call, Part::Approval, request).await,
         (Subresource::Finalize, "update") => update::replace(call, Part::Finalize, request).await,
-        (Subresource::EphemeralContainers | Subresource::Resize, "get") => get::answer(call),
+        (Subresource::EphemeralContainers | Subresource::Resize, "get") => get::answer(call).await,
         (Subresource::EphemeralContainers, "update") => {
             update::replace(call, Part::Debuggers, request).await
         }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use store::KeyValue;
 
 use crate::error::{ApiError, ApiResult};
-use crate::kinds::{self, Kind};
+use crate::kinds::{self, Kind, Subresource};
 use crate::object::meta;
 use crate::registry::Registry;
 use crate::request::Call;
@@ -63,7 +63,8 @@ pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<(
 /// Judges an object that is valid in itself; `old` is what it replaces.
 pub(crate) fn judge(call: &Call<'_>, old: Option<&Value>, new: &Value) -> ApiResult<()> {
     let claim = call.kind.storage == "persistentvolumeclaims" && call.subresource.is_none();
-    if old.is_none() || claim {
+    let resized = call.subresource == Some(Subresource::Resize);
+    if old.is_none() || claim || resized {
         limits::check(call, new)?;
     }
     pod_security::check(call, old, new)?;

@@ -171,9 +171,6 @@ fn finish(
         metadata_mut(new).insert("generation".to_owned(), generation.into());
     }
     validate(kind, part, old, new)?;
-    if part == Part::Resources {
-        admission::limits::check(call, new)?;
-    }
     if managed == Managed::Update {
         set_managers(call, Some(old), new)?;
     }
