@@ -1,5 +1,6 @@
 //! The command line as the user types it.
 
+pub mod access;
 pub mod server;
 pub mod values;
 

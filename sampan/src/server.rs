@@ -165,6 +165,7 @@ async fn start(
         node_address: ranges.node_address(),
         secure_port: listeners::NODE_API_PORT,
         authorizer: Arc::new(ClusterAuthorizer::new(engines.store.clone())),
+        access: args.access.resolve()?,
     });
     let measured = engines.store.clone();
     api.set_metrics(Arc::new(move || etcd::metrics_text(&measured.stats(), NO_QUOTA)));

@@ -26,6 +26,7 @@ async fn main() -> Result<(), Failure> {
         node_address: Ipv4Addr::new(10, 42, 0, 1),
         secure_port: port,
         authorizer: Arc::new(ClusterAuthorizer::new(store.clone())),
+        access: Default::default(),
     });
     server.bootstrap().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,6 +35,10 @@ pub(crate) struct Raw {
 /// Reads the whole body.
 pub(crate) async fn read(request: Request<Body>) -> ApiResult<Raw> {
     let media = media_type(request.headers());
+    // What says that it is too large is not read at all.
+    if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(ApiError::too_large(BODY_BYTES_MAX));
+    }
     let whole = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Ok(Ok(body)) => Ok(Raw { bytes: body.to_bytes(), media }),

@@ -4,6 +4,8 @@
 mod access;
 mod flow;
 
+pub(crate) use self::flow::{lacks as lacks_flow_control, seed as seed_flow_control};
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -13,6 +15,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
+use crate::flowcontrol;
 use crate::request;
 use crate::server::Shared;
 use crate::user::{MASTERS, UserInfo};
@@ -64,7 +67,8 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
     ensure(shared, slices, endpoint_slice(shared)).await?;
     ensure(shared, "/api/v1/namespaces/default/endpoints", endpoints(shared)).await?;
     ensure(shared, "/apis/networking.k8s.io/v1/servicecidrs", service_range(shared)).await?;
-    flow::seed(shared).await
+    flow::seed(shared).await?;
+    flowcontrol::pass(shared).await
 }
 
 /// ClusterIP and endpoint may differ from the last start: then the object is made anew.

@@ -31,6 +31,22 @@ pub struct Config {
     pub secure_port: u16,
     /// Decides who may do what.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Who comes in, and how many at once.
+    pub access: Access,
+}
+
+/// Who comes in, and how many at once. The default is what kube-apiserver does without flags.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Requests that are answered at once, those that take no seats (streams) aside; at least 1.
+    /// kube-apiserver's `--max-requests-inflight` and `--max-mutating-requests-inflight` together.
+    pub requests_max: u32,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { requests_max: 400 + 200 }
+    }
 }
 
 /// The IPv4 range that ClusterIPs are taken from.

@@ -40,7 +40,7 @@ pub(crate) fn answer(
     match parts.as_slice() {
         [] => Ok(ok(&json!({"paths": groups::paths(kinds)}))),
         ["version"] => Ok(ok(&version())),
-        ["metrics"] => shared.metrics().map(metrics).ok_or_else(ApiError::no_such_path),
+        ["metrics"] => Ok(metrics(shared.metrics())),
         ["healthz" | "livez" | "readyz", check @ ..] => {
             health::answer(shared, parts[0], check, request.uri())
         }

@@ -13,6 +13,7 @@ mod config;
 mod custom;
 mod discovery;
 mod error;
+mod flowcontrol;
 mod form;
 mod kinds;
 mod negotiate;
@@ -35,7 +36,7 @@ mod webhooks;
 
 pub use authz::{Attributes, Authorizer, Decision};
 pub use bootstrap::BootstrapError;
-pub use config::{Config, NodeProxy, RangeError, ServiceRange};
+pub use config::{Access, Config, NodeProxy, RangeError, ServiceRange};
 pub use pki::Pki;
 pub use registry::{Rotated, SecretsError, SecretsReport};
 pub use serve::ServeError;

@@ -4,6 +4,7 @@ mod authorize;
 mod call;
 mod path;
 mod review;
+mod turns;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -61,27 +62,47 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
     match path::parse(&kinds, request.uri().path())? {
         Target::Path => {
             let verb = request.method().as_str().to_lowercase();
-            authorize::path(&shared, &user, &verb, request.uri().path())?;
-            discovery::answer(&shared, &kinds, &request)
+            let path = request.uri().path().to_owned();
+            let asked = turns::of_path(&user, &verb, &path);
+            turns::take(&shared, &asked, 1, async {
+                // Owned here: a body cannot be shared between threads.
+                let request = request;
+                authorize::path(&shared, &user, &verb, &path)?;
+                discovery::answer(&shared, &kinds, &request)
+            })
+            .await
         }
         Target::Review(review, namespace) => {
-            authorize::review(&shared, &user, review, &namespace)?;
             let asked = subresources::review::Asked { review, namespace, user };
-            subresources::review::answer(&shared, &asked, request).await
+            let turn = turns::of_review(&asked.user, review, &asked.namespace);
+            turns::take(&shared, &turn, 1, async {
+                authorize::review(&shared, &asked.user, review, &asked.namespace)?;
+                subresources::review::answer(&shared, &asked, request).await
+            })
+            .await
         }
         Target::Object(target) => {
             let query = Query::parse(request.uri())?;
             let format = negotiate::format(request.headers());
             let call = Call::new(shared, target, user, query, format, request.headers());
             let verb = verb_of(&call, request.method())?;
-            authorize::object(&call, verb)?;
-            let answered = dispatch(&call, verb, request).await;
-            // A refusal comes with what was said before it.
-            let mut response = answered.unwrap_or_else(|error| error.into_response());
-            add_warnings(&call, &mut response);
-            Ok(response)
+            let work = answer_object(&call, verb, request);
+            if call.subresource.is_some_and(subresources::is_long) {
+                return work.await;
+            }
+            let asked = turns::of_object(&call, verb);
+            turns::take(&call.shared, &asked, turns::width(&call, verb), work).await
         }
     }
+}
+
+async fn answer_object(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiResult<Response> {
+    authorize::object(call, verb)?;
+    let answered = dispatch(call, verb, request).await;
+    // A refusal comes with what was said before it.
+    let mut response = answered.unwrap_or_else(|error| error.into_response());
+    add_warnings(call, &mut response);
+    Ok(response)
 }
 
 /// The verb as rules name it.

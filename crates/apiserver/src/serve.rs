@@ -1,5 +1,7 @@
 //! The TLS listener: many connections, upgrades, graceful drain.
 
+mod first_bytes;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
+use self::first_bytes::FirstBytes;
 use crate::authn;
 use crate::server::{ApiServer, Shared};
 use crate::user::UserInfo;
@@ -27,7 +30,7 @@ use crate::user::UserInfo;
 const CONNECTIONS_MAX: usize = 2048;
 /// A TLS handshake takes no longer.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A request's header arrives within this time (HTTP/1).
+/// A connection's first bytes, and with HTTP/1 a request's header, arrive within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle HTTP/2 connections are asked whether they live.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -142,6 +145,7 @@ async fn connection(shared: Arc<Shared>, router: Router, stream: TlsStream<TcpSt
         answer(shared.clone(), router.clone(), by_certificate.clone(), request)
     });
     let builder = builder();
+    let stream = FirstBytes::new(stream, HEADER_TIMEOUT);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

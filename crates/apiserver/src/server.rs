@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::BootstrapError;
 use crate::config::{Config, NodeProxy, ServiceRange};
 use crate::error::Chain;
+use crate::flowcontrol::{self, FlowControl};
 use crate::pki::Pki;
 use crate::registry::{Registry, Rotated, SecretsError, SecretsReport};
 use crate::watch::Changes;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) authorizer: Arc<dyn crate::Authorizer>,
     /// What watches have in common.
     pub(crate) changes: Arc<Changes>,
+    pub(crate) flow_control: Arc<FlowControl>,
     /// Cancelled when the server shuts down: watches end.
     pub(crate) closing: CancellationToken,
     /// Set once bootstrap is done: ready.
@@ -46,7 +48,7 @@ pub enum StartError {
     Objects(#[from] BootstrapError),
 }
 
-/// What `/metrics` answers, in Prometheus' text format; made anew for each request.
+/// What `/metrics` begins with, in Prometheus' text format; made anew for each request.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Plain settings.
@@ -62,9 +64,10 @@ impl Shared {
         self.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What `/metrics` answers, once it has been given.
-    pub(crate) fn metrics(&self) -> Option<String> {
-        self.metrics.get().map(|text| text())
+    /// What `/metrics` answers: what was given, and what is our own.
+    pub(crate) fn metrics(&self) -> String {
+        let given = self.metrics.get().map(|text| text());
+        given.unwrap_or_default() + &self.flow_control.metrics()
     }
 }
 
@@ -83,6 +86,7 @@ impl ApiServer {
             },
             authorizer: config.authorizer,
             changes: Arc::default(),
+            flow_control: Arc::new(FlowControl::new(config.access.requests_max)),
             closing: CancellationToken::new(),
             ready: OnceLock::new(),
             node: Mutex::new(None),
@@ -97,7 +101,7 @@ impl ApiServer {
         *self.shared.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
     }
 
-    /// Lets `/metrics` answer with this text, to those who may read that path. The first one
+    /// Lets `/metrics` begin with this text, to those who may read that path. The first one
     /// given stays.
     pub fn set_metrics(&self, text: MetricsText) {
         self.shared.metrics.get_or_init(|| text);
@@ -109,7 +113,10 @@ impl ApiServer {
         self.shared.registry.store.check_keys()?;
         bootstrap::run(&self.shared).await?;
         self.resume_rotation();
-        self.shared.ready.get_or_init(|| self.clean_up_definitions());
+        self.shared.ready.get_or_init(|| {
+            self.clean_up_definitions();
+            self.follow_flow_control();
+        });
         Ok(())
     }
 
@@ -139,6 +146,12 @@ impl ApiServer {
         let changed = self.shared.registry.definitions.changed.clone();
         let closing = self.shared.closing.clone();
         tokio::spawn(custom::clean_up(Arc::downgrade(&self.shared), closing, changed));
+    }
+
+    /// Runs until the server closes.
+    fn follow_flow_control(&self) {
+        let closing = self.shared.closing.clone();
+        tokio::spawn(flowcontrol::follow(Arc::downgrade(&self.shared), closing));
     }
 
     /// The API as a service. A request's [`UserInfo`](crate::UserInfo) extension says who

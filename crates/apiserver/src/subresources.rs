@@ -31,6 +31,11 @@ pub(crate) fn is_proxy(subresource: Subresource) -> bool {
     )
 }
 
+/// Does it last as long as its client likes? Such requests take no seat from others.
+pub(crate) fn is_long(subresource: Subresource) -> bool {
+    is_stream(subresource) || is_proxy(subresource) || subresource == Subresource::Log
+}
+
 /// Answers a request to a subresource.
 pub(crate) async fn answer(
     call: &Call<'_>,

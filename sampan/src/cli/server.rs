@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::access::AccessArgs;
 use super::values::{self, EtcdListen};
 
 #[derive(Debug, Clone, Args)]
@@ -31,6 +32,8 @@ pub struct ServerArgs {
     /// Write the log to this file, bounded in size, instead of standard error
     #[arg(long)]
     pub log_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub access: AccessArgs,
     #[command(flatten)]
     pub etcd: EtcdArgs,
     #[command(flatten)]
@@ -180,6 +183,7 @@ impl ServerArgs {
             format!("--cluster-domain={}", self.cluster_domain),
         ];
         flags.extend(self.node_name.iter().map(|name| format!("--node-name={name}")));
+        self.access.add_flags(&mut flags);
         self.etcd.add_flags(&mut flags);
         self.store.add_flags(&mut flags);
         flags
@@ -221,7 +225,7 @@ impl StoreArgs {
     }
 }
 
-fn add_file(flags: &mut Vec<String>, name: &str, file: &Option<PathBuf>) {
+pub(super) fn add_file(flags: &mut Vec<String>, name: &str, file: &Option<PathBuf>) {
     flags.extend(file.iter().map(|file| format!("{name}={}", file.display())));
 }
 
@@ -254,6 +258,7 @@ mod tests {
     fn every_flag_is_passed_on_to_a_server_in_the_background() {
         check(&[]);
         check(&["--etcd-listen=off", "--node-name=box"]);
+        check(&["--max-requests-inflight=40", "--max-mutating-requests-inflight=20"]);
         check(&[
             "--etcd-cert-file=/a b/c.pem",
             "--etcd-key-file=/k",

@@ -23,7 +23,17 @@ const LEVELS: [Level; 7] = [
 ];
 const EVERYBODY: [&str; 2] = ["system:unauthenticated", "system:authenticated"];
 
-pub(super) async fn seed(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
+/// Is something missing that every cluster has?
+pub(crate) fn lacks(found_schemas: &[Value], found_levels: &[Value]) -> bool {
+    let among = |found: &[Value], wanted: &Value| {
+        found.iter().any(|found| found["metadata"]["name"] == wanted["metadata"]["name"])
+    };
+    !schemas().iter().all(|wanted| among(found_schemas, wanted))
+        || !levels().iter().all(|wanted| among(found_levels, wanted))
+}
+
+/// Makes what is missing.
+pub(crate) async fn seed(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
     for level in levels() {
         missing(shared, "prioritylevelconfigurations", level).await?;
     }

@@ -18,18 +18,13 @@ pub(super) fn object(call: &Call<'_>, verb: &str) -> ApiResult<()> {
 fn ask(call: &Call<'_>, verb: &str) -> ApiResult<()> {
     let listed = listed_name(call, verb);
     let name = call.name.as_deref().or(listed.as_deref()).unwrap_or("");
-    // As upstream, a Namespace is in itself: who may read a namespace's content may see it.
-    let namespace = match &*call.kind.storage {
-        "namespaces" => call.name(),
-        _ => call.namespace(),
-    };
     let attributes = Attributes {
         user: &call.user,
         verb,
         group: &call.kind.group,
         resource: &call.kind.plural,
         subresource: call.subresource.map_or("", |subresource| subresource.name()),
-        namespace,
+        namespace: call.place(),
         name,
         path: "",
     };

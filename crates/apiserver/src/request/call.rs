@@ -72,6 +72,15 @@ impl<'k> Call<'k> {
         self.namespace.as_deref().unwrap_or("")
     }
 
+    /// Where it is judged: as upstream, a Namespace is in itself, so that who may read a namespace's
+    /// content may see it.
+    pub(crate) fn place(&self) -> &str {
+        match &*self.kind.storage {
+            "namespaces" => self.name(),
+            _ => self.namespace(),
+        }
+    }
+
     /// The object's name, or "".
     pub(crate) fn name(&self) -> &str {
         self.name.as_deref().unwrap_or("")

@@ -24,13 +24,13 @@ async fn nobody_sees_health_and_version_only() {
 async fn metrics_are_what_was_given_and_for_masters() {
     let server = Server::start().await;
     let ask = async |user| server.send(user, "GET /metrics", &[], "").await;
-    assert_eq!(ask(admin()).await.status(), 404, "none were given");
     server.api.set_metrics(std::sync::Arc::new(|| "things_total 3\n".into()));
     assert_eq!(ask(UserInfo::anonymous()).await.status(), 403);
     let response = ask(admin()).await;
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-    assert_eq!(body, "things_total 3\n");
+    let text = std::str::from_utf8(&body).unwrap();
+    assert!(text.starts_with("things_total 3\n"), "{text}");
 }
 
 #[tokio::test]

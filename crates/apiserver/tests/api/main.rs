@@ -2,10 +2,12 @@
 
 mod access;
 mod accounts;
+mod bounds;
 mod conversations;
 mod custom;
 mod deletion;
 mod discovery;
+mod fairness;
 mod kinds;
 mod kube_rs;
 mod kubectl;

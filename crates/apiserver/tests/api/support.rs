@@ -46,6 +46,7 @@ impl Server {
             node_address: Ipv4Addr::new(10, 42, 0, 1),
             secure_port: 6443,
             authorizer: Arc::new(ClusterAuthorizer::new(store.clone())),
+            access: Default::default(),
         });
         api.bootstrap().await.unwrap();
         let server = Self { api, pki, store, directory };

@@ -54,7 +54,7 @@ impl Listening {
     }
 
     /// A connection as the kubeconfig's user, or as nobody.
-    async fn connect(&self, with_certificate: bool) -> TlsStream<TcpStream> {
+    pub async fn connect(&self, with_certificate: bool) -> TlsStream<TcpStream> {
         let text = std::fs::read_to_string(&self.kubeconfig).unwrap();
         let config: Value = serde_saphyr::from_str(&text).unwrap();
         let pem = |field: &str| {
@@ -93,7 +93,7 @@ impl Listening {
     }
 }
 
-async fn read_head(stream: &mut TlsStream<TcpStream>) -> String {
+pub async fn read_head(stream: &mut TlsStream<TcpStream>) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
