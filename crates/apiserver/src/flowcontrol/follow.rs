@@ -9,13 +9,13 @@ use std::time::Duration;
 use futures::{FutureExt as _, StreamExt as _};
 use http::Method;
 use serde_json::{Value, json};
-use store::{WatchError, Watcher};
+use store::WatchError;
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::{self, BootstrapError, ask};
 use crate::kinds::{self, Kind};
 use crate::object::{meta, text};
-use crate::registry::Registry;
+use crate::registry::{Opener, Registry};
 use crate::server::Shared;
 use crate::table::list;
 use crate::verbs::now;
@@ -66,14 +66,14 @@ fn kind(plural: &str) -> &'static Arc<Kind> {
     kinds::find(GROUP, "v1", plural).expect("flow control is in the table")
 }
 
-fn watchers(registry: &Registry) -> Result<[Watcher; 2], WatchError> {
+fn watchers(registry: &Registry) -> Result<[Opener; 2], WatchError> {
     let from = registry.store.revision().next();
     let watch = |plural| registry.store.watch(Registry::range(kind(plural), None), from);
     Ok([watch("flowschemas")?, watch("prioritylevelconfigurations")?])
 }
 
 /// Waits for a change; `false`: there will be none.
-async fn changed(watchers: Result<[Watcher; 2], WatchError>) -> bool {
+async fn changed(watchers: Result<[Opener; 2], WatchError>) -> bool {
     let Ok([mut schemas, mut levels]) = watchers else { return false };
     let next = tokio::select! {
         next = schemas.next() => next,

@@ -121,6 +121,12 @@ impl Vault {
         Ok(reply)
     }
 
+    /// How many keys are in a range now.
+    pub(crate) fn count(&self, range: &Range) -> usize {
+        // The head can always be read.
+        self.store.count(range, None).unwrap_or(0)
+    }
+
     /// Watches a range from a revision on.
     pub(crate) fn watch(&self, range: Range, from: Revision) -> Result<Opener, WatchError> {
         let watcher = self.store.watch(range, from)?;

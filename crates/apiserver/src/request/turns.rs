@@ -83,7 +83,7 @@ pub(super) fn width(call: &Call<'_>, verb: &str) -> u32 {
         return 1;
     }
     let range = Registry::range(call.kind, call.namespace.as_deref());
-    let count = call.registry().store.count(&range, None).unwrap_or(0);
+    let count = call.registry().store.count(&range);
     let count = limit.map_or(count, |limit| limit.min(count));
     u32::try_from(count.div_ceil(OBJECTS_PER_SEAT)).unwrap_or(u32::MAX)
 }

@@ -200,6 +200,7 @@ async fn without_the_key_a_server_does_not_start_and_makes_none() {
         authorizer: std::sync::Arc::new(sampan_apiserver::authz::ClusterAuthorizer::new(
             server.store.clone(),
         )),
+        access: Default::default(),
     });
     let error = api.bootstrap().await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
