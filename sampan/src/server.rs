@@ -5,6 +5,7 @@
 //! the node agent talk to the API, say that all is ready, and wait for the signal to drain.
 
 pub mod background;
+mod certificates;
 mod clients;
 mod control;
 pub mod engines;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use apiserver::authz::ClusterAuthorizer;
-use apiserver::pki::{Pki, ServingNames};
+use apiserver::pki::Pki;
 use apiserver::{ApiServer, Config};
 use axum::Router;
 use etcd::remote::{RemoteError, RemoteStore};
@@ -37,6 +38,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::backup::{PKI, Space, restore};
 use crate::cli::ServerArgs;
 use crate::instance::{Instance, RunningServer};
+use crate::server::certificates::Certificates;
 use crate::server::clients::Identity;
 pub use crate::server::clients::write_secret;
 use crate::server::control::Control;
@@ -171,7 +173,10 @@ async fn start(
     api.set_metrics(Arc::new(move || etcd::metrics_text(&measured.stats(), NO_QUOTA)));
     api.bootstrap().await.context("start the API")?;
     opened.control.serving(api.clone());
-    serve_api(setup, &api, listeners.api, &pki, about).await?;
+    let inside = vec![ranges.services().first(), ranges.node_address()];
+    let given = args.tls_san.clone();
+    let certificates = Certificates::new(instance, pki.clone(), about, inside, given);
+    serve_api(setup, &api, listeners.api, certificates.tls()?).await?;
     let router = api.router();
     controllers::run(
         controllers::Clients {
@@ -179,7 +184,7 @@ async fn start(
             scheduler: clients::inside(router.clone(), Identity::Scheduler),
         },
         tasks,
-        controllers::ControllersConfig { root_ca_pem: pki.ca_pem().to_owned() },
+        controllers::ControllersConfig { root_ca_pem: Arc::new(move || pki.ca_pem()) },
     );
     let node_name = match &args.node_name {
         Some(name) => name.clone(),
@@ -189,7 +194,8 @@ async fn start(
     node_agent::run(tasks, &api, config).await?;
     engines::serve_dns(tasks, ranges.dns_address(), engines.dns_table).await?;
     engines::serve_gateway(tasks, engines.gateway, listeners.gateway);
-    write_kubeconfig(instance, &pki, about)?;
+    certificates.write_kubeconfig()?;
+    certificates.keep(tasks);
     Ok(opened)
 }
 
@@ -241,16 +247,9 @@ async fn serve_api(
     setup: &Setup<'_>,
     api: &ApiServer,
     listener: Listener,
-    pki: &Pki,
-    about: &RunningServer,
+    tls: Arc<rustls::ServerConfig>,
 ) -> anyhow::Result<()> {
-    let ranges = setup.ranges;
-    let names = ServingNames {
-        addresses: vec![ranges.services().first(), ranges.node_address()],
-        given: vec![about.api.ip().to_string()],
-    };
-    let tls = pki.tls(&names).context("make the serving certificate")?;
-    let inside = listeners::bind_inside(ranges.node_address()).await?;
+    let inside = listeners::bind_inside(setup.ranges.node_address()).await?;
     for (name, listener) in [("listener/api", listener), ("listener/api-for-pods", inside)] {
         clients::serve_api(setup.tasks, name, api, listener, tls.clone());
     }
@@ -285,14 +284,4 @@ fn node_config(
         cluster_domain: domain.clone(),
         version: KUBERNETES_VERSION.into(),
     }
-}
-
-fn write_kubeconfig(instance: &Instance, pki: &Pki, about: &RunningServer) -> anyhow::Result<()> {
-    let mut address = about.api;
-    if address.ip().is_unspecified() {
-        address.set_ip([127, 0, 0, 1].into());
-    }
-    let url = format!("https://{address}");
-    let text = pki.kubeconfig(&url, "admin", &["system:masters"]).context("make the kubeconfig")?;
-    clients::write_secret(&instance.kubeconfig(), &text)
 }

@@ -4,20 +4,24 @@
 //! Everything lives in one directory, files 0600, each written by rename. Nothing is
 //! ever fetched or sent.
 
+mod authority;
 mod certificates;
+mod clock;
 mod files;
 pub mod keyring;
 mod kubeconfig;
+mod life;
+mod serving;
 pub mod token;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{Issuer, KeyPair};
-use rustls::pki_types::CertificateDer;
-
-pub use self::certificates::ServingNames;
+use self::authority::Root;
+pub use self::clock::Clock;
 use self::keyring::Keyring;
+use self::serving::Serving;
+pub use self::serving::{ServingNames, is_name};
 use self::token::TokenKey;
 
 /// The file of the keys that values at rest are sealed with.
@@ -79,10 +83,9 @@ pub enum PkiError {
 
 /// The certificate authority and what hangs on it.
 pub struct Pki {
-    directory: PathBuf,
-    issuer: Issuer<'static, KeyPair>,
-    ca_pem: String,
-    ca: CertificateDer<'static>,
+    clock: Clock,
+    root: Arc<Root>,
+    serving: Arc<Serving>,
     tokens: TokenKey,
     keyring: Arc<Keyring>,
 }
@@ -90,24 +93,27 @@ pub struct Pki {
 impl Pki {
     /// Opens the directory; what is missing is made.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, PkiError> {
-        let directory = directory.as_ref().to_owned();
-        files::make_directory(&directory)?;
-        let authority = certificates::authority(&directory)?;
-        let tokens = TokenKey::open(&directory.join("service-account.key"))?;
-        let keyring = Arc::new(Keyring::open(&directory.join(KEYRING))?);
+        Self::open_at(directory, Clock::system())
+    }
+
+    /// The same by another clock.
+    pub fn open_at(directory: impl AsRef<Path>, clock: Clock) -> Result<Self, PkiError> {
+        let directory = directory.as_ref();
+        files::make_directory(directory)?;
+        let root = Arc::new(Root::open(directory, clock.clone())?);
+        let serving = Serving::new(directory.to_owned(), clock.clone(), root.clone());
         Ok(Self {
-            keyring,
-            directory,
-            issuer: authority.issuer,
-            ca_pem: authority.pem,
-            ca: authority.certificate,
-            tokens,
+            tokens: TokenKey::open(&directory.join("service-account.key"))?,
+            keyring: Arc::new(Keyring::open(&directory.join(KEYRING))?),
+            serving: Arc::new(serving),
+            clock,
+            root,
         })
     }
 
-    /// The CA's certificate, as clients must trust it.
-    pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+    /// The CA's certificate, as clients must trust it now.
+    pub fn ca_pem(&self) -> String {
+        self.root.current().pem.clone()
     }
 
     /// A kubeconfig for a user in these groups, with a fresh client certificate.
@@ -117,15 +123,29 @@ impl Pki {
         user: &str,
         groups: &[&str],
     ) -> Result<String, PkiError> {
-        let client = certificates::client(&self.issuer, user, groups)?;
-        Ok(kubeconfig::text(server_url, user, &self.ca_pem, &client))
+        let authority = self.root.current();
+        let client = certificates::client(&authority.issuer, user, groups, self.clock.now())?;
+        Ok(kubeconfig::text(server_url, user, &authority.pem, &client))
     }
 
-    /// The outer listener's TLS: our serving certificate (issued again when its names
-    /// changed or it nears its end), client certificates welcome but not demanded.
+    /// Is this a kubeconfig of ours for that server, which needs not be written anew yet?
+    pub fn keeps_kubeconfig(&self, text: &str, server_url: &str) -> bool {
+        kubeconfig::is_kept(text, server_url, &self.root.current().pem, self.clock.now())
+    }
+
+    /// The outer listener's TLS: our serving certificate with these names, client certificates
+    /// welcome but not demanded. The certificate is renewed by itself; connections go on.
     pub fn tls(&self, names: &ServingNames) -> Result<Arc<rustls::ServerConfig>, PkiError> {
-        let serving = certificates::serving(&self.issuer, &self.directory, names)?;
-        certificates::server_config(&self.ca, serving)
+        self.renew(names)?;
+        let ca = &self.root.current().certificate;
+        serving::server_config(self.serving.clone(), ca, self.clock.clone())
+    }
+
+    /// Issues anew what is due: the CA's certificate, and the serving certificate, which has these
+    /// names from now on.
+    pub fn renew(&self, names: &ServingNames) -> Result<(), PkiError> {
+        self.root.renew()?;
+        self.serving.set_names(names)
     }
 
     /// The keys that values at rest are sealed with.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
@@ -19,6 +20,8 @@ use crate::serviceaccount::ignore_exists;
 
 const NAME: &str = "kube-root-ca.crt";
 const KEY: &str = "ca.crt";
+/// The certificate is issued again every nine years, and when a clock was set right.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
 
 pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
     let ours = watcher::Config::default().fields("metadata.name=kube-root-ca.crt");
@@ -36,7 +39,7 @@ async fn reconcile(namespace: Arc<Namespace>, ctx: Arc<Context>) -> Result<Actio
         return Ok(Action::await_change());
     }
     let api: Api<ConfigMap> = ctx.api(name(&namespace.metadata));
-    let wanted = BTreeMap::from([(KEY.to_owned(), ctx.config.root_ca_pem.clone())]);
+    let wanted = BTreeMap::from([(KEY.to_owned(), (ctx.config.root_ca_pem)())]);
     match api.get_opt(NAME).await? {
         Some(map) if map.data.as_ref() == Some(&wanted) => {}
         Some(_) => {
@@ -52,5 +55,5 @@ async fn reconcile(namespace: Arc<Namespace>, ctx: Arc<Context>) -> Result<Actio
             ignore_exists(api.create(&PostParams::default(), &map).await)?;
         }
     }
-    Ok(Action::await_change())
+    Ok(Action::requeue(LOOK_EVERY))
 }

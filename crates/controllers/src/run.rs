@@ -13,10 +13,11 @@ use crate::{
 };
 
 /// What the controllers need to know beside the API.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ControllersConfig {
-    /// The cluster's CA certificate, PEM, published as ConfigMap `kube-root-ca.crt`.
-    pub root_ca_pem: String,
+    /// Tells the cluster's CA certificate as it is now, PEM, published as ConfigMap
+    /// `kube-root-ca.crt`.
+    pub root_ca_pem: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 /// Who the controllers are to the API: each client carries its own identity.

@@ -14,6 +14,10 @@ pub struct ServerArgs {
     /// Where the API listens
     #[arg(long, default_value = "127.0.0.1:6443")]
     pub listen: SocketAddr,
+    /// More names and addresses that the API's certificate is good for, such as those of a load
+    /// balancer; where it listens, with 0.0.0.0 every address of this machine, is in it anyway
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = values::host_name)]
+    pub tls_san: Vec<String>,
     /// Where the gateway listens for HTTP
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub gateway_listen: SocketAddr,
@@ -184,6 +188,9 @@ impl ServerArgs {
         ];
         flags.extend(self.node_name.iter().map(|name| format!("--node-name={name}")));
         self.access.add_flags(&mut flags);
+        if !self.tls_san.is_empty() {
+            flags.push(format!("--tls-san={}", self.tls_san.join(",")));
+        }
         self.etcd.add_flags(&mut flags);
         self.store.add_flags(&mut flags);
         flags
@@ -259,6 +266,7 @@ mod tests {
         check(&[]);
         check(&["--etcd-listen=off", "--node-name=box"]);
         check(&["--max-requests-inflight=40", "--max-mutating-requests-inflight=20"]);
+        check(&["--tls-san=box.example,10.1.2.3"]);
         check(&[
             "--etcd-cert-file=/a b/c.pem",
             "--etcd-key-file=/k",

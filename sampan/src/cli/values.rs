@@ -36,6 +36,14 @@ impl fmt::Display for EtcdListen {
     }
 }
 
+/// Reads a name or an address that a certificate can carry.
+pub fn host_name(text: &str) -> Result<String, String> {
+    match apiserver::pki::is_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no host name and no address")),
+    }
+}
+
 /// Reads `90s`, `5m`, `1h` or `1m30s`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
@@ -83,6 +91,16 @@ mod tests {
         assert!(duration("soon").is_err());
         assert!(duration("-5s").is_err());
         assert_eq!(duration(&duration_text(Duration::from_secs(90))), duration("90s"));
+    }
+
+    #[test]
+    fn names_are_those_of_hosts_and_addresses() {
+        for good in ["box", "box.example", "*.box.example", "10.1.2.3", "::1"] {
+            assert_eq!(host_name(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a b", "-", "https://box", "box:6443"] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod traces;
 
 mod access;
 mod backup;
+mod certificates;
 mod chaos;
 mod debug;
 mod docs;

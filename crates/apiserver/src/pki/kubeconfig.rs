@@ -3,7 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::Value;
+
 use super::certificates::Leaf;
+use super::life::{LEAF, Life};
 
 /// The name of the cluster and the context in every kubeconfig we write.
 const CLUSTER: &str = "sampan";
@@ -24,4 +29,16 @@ pub(super) fn text(server_url: &str, user: &str, ca_pem: &str, client: &Leaf) ->
         certificate = encoded(&client.certificate),
         key = encoded(&client.key),
     )
+}
+
+/// Does a kubeconfig lead to this server, trust this CA, and carry a certificate that is kept?
+pub(super) fn is_kept(text: &str, server_url: &str, ca_pem: &str, now: i64) -> bool {
+    let Ok(config) = serde_saphyr::from_str::<Value>(text) else { return false };
+    let cluster = &config["clusters"][0]["cluster"];
+    let certificate = config["users"][0]["user"]["client-certificate-data"].as_str();
+    let certificate = certificate.and_then(|text| STANDARD.decode(text).ok());
+    let life = certificate.and_then(|pem| Life::of(&CertificateDer::from_pem_slice(&pem).ok()?));
+    cluster["server"] == server_url
+        && cluster["certificate-authority-data"] == STANDARD.encode(ca_pem)
+        && life.is_some_and(|life| LEAF.is_kept_by(life, now))
 }

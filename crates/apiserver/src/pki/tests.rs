@@ -3,6 +3,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::token::{Bound, Claims, ISSUER, Named, TokenError};
 use super::*;
 
+mod renewal;
+
 fn claims(exp: i64) -> Claims {
     Claims {
         aud: vec![ISSUER.to_owned()],

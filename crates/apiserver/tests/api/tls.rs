@@ -61,8 +61,8 @@ impl Listening {
             STANDARD.decode(config["users"][0]["user"][field].as_str().unwrap()).unwrap()
         };
         let mut roots = rustls::RootCertStore::empty();
-        let ca = self.server.pki.ca_pem().as_bytes();
-        roots.add(CertificateDer::from_pem_slice(ca).unwrap()).unwrap();
+        let ca = self.server.pki.ca_pem();
+        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
