@@ -1,5 +1,6 @@
 //! One command measures everything: `cargo run --release -p sampan-bench`; names of parts after
-//! it (`pods`, `containers`, `etcd`) measure only those.
+//! it (`api`, `pods`, `containers`, `etcd`) measure only those. `api --kubeconfig=FILE --pids=1,2` measures
+//! another Kubernetes API server on this machine, whose processes these are, with the same client.
 //!
 //! Each number is a median over several runs of the real release binary, in one go on one
 //! machine; rivals run side by side where they are installed. The table goes to standard
@@ -8,6 +9,7 @@
 mod boat;
 mod containers;
 mod etcd_api;
+mod kube_api;
 mod memory;
 mod pods;
 mod table;
@@ -20,7 +22,8 @@ use anyhow::{Context, bail};
 /// Takes the release binary and adds what it measured.
 type Measure = fn(&Path, &mut table::Table) -> anyhow::Result<()>;
 
-const PARTS: [(&str, Measure); 3] = [
+const PARTS: [(&str, Measure); 4] = [
+    ("api", kube_api::ours),
     ("pods", pods::all),
     ("containers", containers::create_and_start),
     ("etcd", etcd_api::compare),
@@ -37,10 +40,16 @@ fn main() -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("set up TLS: a provider is installed already"))?;
-    let binary = release_binary()?;
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    let other = Other::take(&mut wanted)?;
     check_parts(&wanted)?;
     let mut table = table::Table::default();
+    if let Some(Other { kubeconfig, pids }) = other {
+        kube_api::another(&kubeconfig, pids, &mut table)?;
+        print!("{table}");
+        return Ok(());
+    }
+    let binary = release_binary()?;
     for (name, measure) in PARTS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
             measure(&binary, &mut table)?;
@@ -48,6 +57,32 @@ fn main() -> anyhow::Result<()> {
     }
     print!("{table}");
     Ok(())
+}
+
+/// A server that is none of ours.
+struct Other {
+    kubeconfig: PathBuf,
+    pids: Vec<u32>,
+}
+
+impl Other {
+    /// Takes its flags out of the arguments.
+    fn take(args: &mut Vec<String>) -> anyhow::Result<Option<Self>> {
+        let mut flag = |name: &str| {
+            let at = args.iter().position(|arg| arg.starts_with(name))?;
+            Some(args.remove(at)[name.len()..].to_owned())
+        };
+        let (kubeconfig, pids) = (flag("--kubeconfig="), flag("--pids="));
+        let Some(kubeconfig) = kubeconfig else {
+            return if pids.is_some() { bail!("--pids needs --kubeconfig") } else { Ok(None) };
+        };
+        if args.as_slice() != ["api"] {
+            bail!("another server can be measured by the part 'api' alone");
+        }
+        let pids = pids.context("--pids: whose CPU time and memory is measured?")?;
+        let pids: Result<Vec<u32>, _> = pids.split(',').map(str::parse).collect();
+        Ok(Some(Self { kubeconfig: kubeconfig.into(), pids: pids.context("read --pids")? }))
+    }
 }
 
 fn check_parts(wanted: &[String]) -> anyhow::Result<()> {
@@ -58,8 +93,11 @@ fn check_parts(wanted: &[String]) -> anyhow::Result<()> {
     }
 }
 
-/// Builds the release binary, so that nobody measures an old one.
+/// Builds the release binary, so that nobody measures an old one; `SAMPAN_BIN` names another.
 fn release_binary() -> anyhow::Result<PathBuf> {
+    if let Some(binary) = std::env::var_os("SAMPAN_BIN") {
+        return Ok(binary.into());
+    }
     let workspace = workspace();
     let built = Command::new("cargo")
         .args(["build", "--release", "-p", "sampan"])

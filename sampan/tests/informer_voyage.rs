@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use boat::{Boat, PATIENCE, is_root, skip};
+use boat::{Boat, is_root, skip};
 use check::Check;
 use cluster::Cluster;
 use history::History;
@@ -43,6 +43,8 @@ const REVISIONS_KEPT: u64 = 150;
 const WRITERS: u64 = 6;
 /// Events that all informers together shall get per second, roughly, while there is no storm.
 const EVENTS_PER_SECOND: u64 = 4_000;
+/// How long a storm may take: a thousand informers in a debug build get all of its events.
+const STORM_MAX: Duration = Duration::from_secs(600);
 /// Informers that share a client.
 const INFORMERS_PER_CLIENT: u64 = 100;
 
@@ -138,7 +140,7 @@ async fn sail(boat: &mut Boat, informers: u64) -> Vec<Notes> {
         }
         notes
     };
-    tokio::time::timeout(PATIENCE, all).await.expect("every informer sees the last object")
+    tokio::time::timeout(STORM_MAX, all).await.expect("every informer sees the last object")
 }
 
 /// More is written than is kept, while some sleep.
@@ -150,6 +152,6 @@ async fn storm(voyage: &Voyage) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, written).await.expect("the storm passes");
+    tokio::time::timeout(STORM_MAX, written).await.expect("the storm passes");
     voyage.storm.send_replace(false);
 }

@@ -236,7 +236,7 @@ impl Reflector {
             let list = self.cluster.ask::<serde_json::Value>("GET", &path, None).await.ok()?;
             if list.0 != 200 {
                 // The token has expired, or the server is not there yet: from the start.
-                assert!(matches!(list.0, 410 | 500..), "{}", list.1);
+                assert!(matches!(list.0, 410 | 429 | 500..), "{}", list.1);
                 return None;
             }
             let page: List = serde_json::from_value(list.1).expect("a list");
@@ -298,7 +298,7 @@ impl Reflector {
             Some((410, _)) => Err(End::Expired),
             other => {
                 let code = other.map_or(500, |(code, _)| code);
-                assert!(code >= 500, "a watch was refused with {code}");
+                assert!(matches!(code, 429 | 500..), "a watch was refused with {code}");
                 tokio::time::sleep(BREATH).await;
                 Err(End::Cut)
             }

@@ -95,8 +95,8 @@ impl Writer {
                 let (number, revision) = about(&object);
                 Some(State { number, there: true, revision: Some(revision) })
             }
-            // The server was killed, or says that it is not there yet: did it happen?
-            Ok((500.., _)) | Err(_) => self.look(&key, before, (number, deletes)).await,
+            // The server was killed, or says that it is not there yet or busy: did it happen?
+            Ok((429 | 500.., _)) | Err(_) => self.look(&key, before, (number, deletes)).await,
             Ok((code, reply)) => panic!("{key}: {code}: {reply}"),
         };
         written.into_iter().for_each(|state| history.add(&key, state));
@@ -131,7 +131,7 @@ async fn look(cluster: &Cluster, key: &str) -> Option<(u64, u64)> {
         match cluster.ask::<Value>("GET", &format!("{OBJECTS}/{key}"), None).await {
             Ok((200, object)) => return Some(about(&object)),
             Ok((404, _)) => return None,
-            Ok((500.., _)) | Err(_) => tokio::time::sleep(BREATH).await,
+            Ok((429 | 500.., _)) | Err(_) => tokio::time::sleep(BREATH).await,
             Ok((code, reply)) => panic!("{key}: {code}: {reply}"),
         }
     }
