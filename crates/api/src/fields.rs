@@ -17,7 +17,7 @@ pub use prune::prune;
 
 /// How deep a body may be nested.
 pub const DEPTH_MAX: usize = 100;
-/// How many unknown and how many duplicate fields are reported, as upstream.
+/// How many unknown and duplicate fields are reported, as upstream.
 pub const REPORTS_MAX: usize = 100;
 
 /// What was read, and what was wrong with it that some callers put up with.
@@ -25,10 +25,22 @@ pub const REPORTS_MAX: usize = 100;
 pub struct Decoded {
     /// The object, without unknown fields and nulls; quantities are in canonical form.
     pub value: Value,
-    /// Paths of fields that the schema does not know: `spec.containers[0].imagee`.
-    pub unknown: Vec<String>,
-    /// Paths of fields that came twice; the last counts.
-    pub duplicates: Vec<String>,
+    /// What was wrong, in the order of the text.
+    pub problems: Vec<Problem>,
+}
+
+/// A fault in a body that can be read all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The path of a field that the schema does not know: `spec.containers[0].imagee`.
+    #[error("unknown field {0:?}")]
+    Unknown(String),
+    /// The path of a field that came twice; the last counts.
+    #[error("duplicate field {0:?}")]
+    Duplicate(String),
+    /// What the reader of another notation says of a key that is there twice.
+    #[error("{0}")]
+    Repeated(String),
 }
 
 /// Why a body could not be read. The texts are upstream's.
@@ -93,9 +105,15 @@ impl std::str::FromStr for FieldValidation {
 impl Decoded {
     /// One line per unknown or duplicate field: `unknown field "spec.foo"`.
     pub fn problems(&self) -> Vec<String> {
-        let unknown = self.unknown.iter().map(|path| format!("unknown field {path:?}"));
-        let duplicates = self.duplicates.iter().map(|path| format!("duplicate field {path:?}"));
-        unknown.chain(duplicates).collect()
+        self.problems.iter().map(Problem::to_string).collect()
+    }
+
+    /// Paths of the fields that the schema does not know.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().filter_map(|problem| match problem {
+            Problem::Unknown(path) => Some(path.as_str()),
+            Problem::Duplicate(_) | Problem::Repeated(_) => None,
+        })
     }
 
     /// The object and the warnings to send with it, or the error that `Strict` makes of them.
@@ -136,11 +154,9 @@ where
     match (walk.error, read) {
         (Some(error), _) => Err(error),
         (None, Err(error)) => Err(DecodeError::Syntax(error.to_string())),
-        (None, Ok(value)) => Ok(Decoded {
-            value: value.unwrap_or(Value::Null),
-            unknown: walk.unknown,
-            duplicates: walk.duplicates,
-        }),
+        (None, Ok(value)) => {
+            Ok(Decoded { value: value.unwrap_or(Value::Null), problems: walk.problems })
+        }
     }
 }
 

@@ -165,8 +165,7 @@ impl Status {
 
     /// 400: the body is not one of this kind.
     pub fn undecodable(gvk: &Gvk, error: &fields::DecodeError) -> Self {
-        let Gvk { kind, .. } = gvk;
-        let version = gvk.api_version();
+        let Gvk { kind, version, .. } = gvk;
         Self::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: {error}"
         ))

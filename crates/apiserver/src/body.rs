@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::fields::{self, FieldValidation};
+use api::fields::{self, FieldValidation, Problem};
 use api::status::Status;
 use api::{Gvk, TypeSchema, protobuf, schema};
 use axum::body::Body;
@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::custom::Custom;
 use crate::error::{ApiError, ApiResult};
@@ -91,6 +92,20 @@ pub(crate) fn checked_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiRes
     Ok(object)
 }
 
+/// What a patch has made, held against the type. Upstream shows `shown` where it does not fit.
+pub(crate) fn patched_value(
+    call: &Call<'_>,
+    value: &Value,
+    gvk: &Gvk,
+    shown: impl FnOnce() -> String,
+) -> ApiResult<Value> {
+    let level = call.query.field_validation()?;
+    let refuse = |error: &fields::DecodeError| ApiError::invalid_patch(shown(), error.to_string());
+    let (object, warnings) = judge_or(decoded_value(call, value, gvk)?, level, gvk, refuse)?;
+    warnings.into_iter().for_each(|warning| call.warn(warning));
+    Ok(object)
+}
+
 /// The same of what a webhook has changed: what the type does not know is dropped in silence.
 pub(crate) fn known_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiResult<Value> {
     Ok(judge(decoded_value(call, value, gvk)?, FieldValidation::Ignore, gvk)?.0)
@@ -122,7 +137,8 @@ fn custom_body(custom: &Custom, raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
 /// Without what the schema does not know, and with its defaults.
 fn known_only(custom: &Custom, decoded: Decoded) -> Decoded {
     let mut decoded = decoded?;
-    decoded.unknown.extend(custom.schema.prune(&mut decoded.value));
+    let pruned = custom.schema.prune(&mut decoded.value);
+    decoded.problems.extend(pruned.into_iter().map(Problem::Unknown));
     custom.schema.fill(&mut decoded.value);
     Ok(decoded)
 }
@@ -144,9 +160,13 @@ fn decode_as(raw: &Raw, gvk: &Gvk, schema: &TypeSchema) -> ApiResult<Decoded> {
             Ok(fields::decode_json(&raw.bytes, schema))
         }
         "application/yaml" | "text/yaml" | "application/x-yaml" => {
-            let value = yaml(&raw.bytes)?;
+            let Yaml { value, repeated } = yaml(&raw.bytes)?;
             same_kind(&type_meta(&value), gvk)?;
-            Ok(fields::decode_value(&value, schema))
+            let mut decoded = fields::decode_value(&value, schema);
+            if let Ok(decoded) = &mut decoded {
+                decoded.problems.splice(0..0, repeated.map(Problem::Repeated));
+            }
+            Ok(decoded)
         }
         "application/vnd.kubernetes.protobuf" => {
             let value = from_protobuf(&raw.bytes, gvk)?;
@@ -157,9 +177,17 @@ fn decode_as(raw: &Raw, gvk: &Gvk, schema: &TypeSchema) -> ApiResult<Decoded> {
 }
 
 fn judge(decoded: Decoded, level: FieldValidation, gvk: &Gvk) -> ApiResult<(Value, Vec<String>)> {
-    let (mut object, warnings) = decoded
-        .and_then(|decoded| decoded.judge(level))
-        .map_err(|error| Status::undecodable(gvk, &error))?;
+    judge_or(decoded, level, gvk, |error| Status::undecodable(gvk, error).into())
+}
+
+fn judge_or(
+    decoded: Decoded,
+    level: FieldValidation,
+    gvk: &Gvk,
+    refuse: impl FnOnce(&fields::DecodeError) -> ApiError,
+) -> ApiResult<(Value, Vec<String>)> {
+    let (mut object, warnings) =
+        decoded.and_then(|decoded| decoded.judge(level)).map_err(|error| refuse(&error))?;
     let Some(fields) = object.as_object_mut() else {
         return Err(ApiError::bad_request("the body is not an object"));
     };
@@ -168,27 +196,38 @@ fn judge(decoded: Decoded, level: FieldValidation, gvk: &Gvk) -> ApiResult<(Valu
     Ok((object, warnings))
 }
 
-/// JSON or YAML as it is, for patches.
-pub(crate) fn yaml(bytes: &[u8]) -> ApiResult<Value> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| ApiError::bad_request("the body is not UTF-8 text"))?;
-    serde_saphyr::from_str(text).map_err(|error| {
-        let line = error.location().map_or(0, |location| location.line());
-        let text = error.to_string();
-        ApiError::bad_request(match repeated_key(&text) {
-            // In the words of Go's decoder, which tests and people look for.
-            Some(key) => format!(
-                "error decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  \
-                 line {line}: key {key:?} already set in map"
-            ),
-            None => format!("error decoding YAML: {text}"),
-        })
-    })
+/// A document of YAML, which JSON is as well.
+pub(crate) struct Yaml {
+    pub(crate) value: Value,
+    /// What to say of the first key that is there twice, of which the last value counts: in the words
+    /// of Go's decoder, which tests and people look for.
+    pub(crate) repeated: Option<String>,
 }
 
-/// The key that an error of the YAML reader says is there twice.
-fn repeated_key(error: &str) -> Option<&str> {
-    error.split_once("duplicate mapping key: ")?.1.split([',', '\n']).next()
+/// JSON or YAML as it is.
+pub(crate) fn yaml(bytes: &[u8]) -> ApiResult<Yaml> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| ApiError::bad_request("the body is not UTF-8 text"))?;
+    let refuse = |error: &serde_saphyr::Error| {
+        ApiError::bad_request(format!("error decoding YAML: {error}"))
+    };
+    match serde_saphyr::from_str(text) {
+        Ok(value) => Ok(Yaml { value, repeated: None }),
+        Err(error) => {
+            let repeated = repeated_key(&error).ok_or_else(|| refuse(&error))?;
+            let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+            let value = serde_saphyr::from_str_with_options(text, options);
+            Ok(Yaml { value: value.map_err(|error| refuse(&error))?, repeated: Some(repeated) })
+        }
+    }
+}
+
+/// Go's words for an error of the YAML reader that tells of a key that is there twice.
+fn repeated_key(error: &serde_saphyr::Error) -> Option<String> {
+    let line = error.location().map_or(0, |location| location.line());
+    let text = error.to_string();
+    let key = text.split_once("duplicate mapping key: ")?.1.split([',', '\n']).next()?;
+    Some(format!("yaml: unmarshal errors:\n  line {line}: key {key:?} already set in map"))
 }
 
 fn type_meta(value: &Value) -> TypeMeta {

@@ -1,6 +1,7 @@
 //! Errors as clients see them: `Status` objects, given as HTTP replies.
 
 use api::status::{Cause, Status};
+use api::validation::ErrorKind;
 use api::{FieldError, Gvk};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -72,6 +73,17 @@ impl ApiError {
     /// A 422 about the options of a request.
     pub(crate) fn invalid_options(kind: &str, error: FieldError) -> Self {
         Status::invalid(&Gvk::new("meta.k8s.io", "v1", kind), "", vec![error]).into()
+    }
+
+    /// A 422 about a patch that makes no object of its kind; as upstream, it names no kind.
+    pub(crate) fn invalid_patch(shown: String, why: String) -> Self {
+        let error = FieldError {
+            path: "patch".to_owned(),
+            kind: ErrorKind::Invalid,
+            value: shown.into(),
+            detail: why,
+        };
+        Status::invalid(&Gvk::new("", "", ""), "", vec![error]).into()
     }
 
     pub(crate) fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {

@@ -250,6 +250,7 @@ impl Kind {
 
     /// Fills in what an object does not say.
     pub(crate) fn fill(&self, object: &mut Value) {
+        crate::object::drop_empty_metadata(object);
         match &self.custom {
             Some(custom) => custom.schema.fill(object),
             None => api::defaults::apply(&self.stored_gvk(), object),

@@ -5,7 +5,7 @@ use api::status::Status;
 use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 
 /// The form of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +62,17 @@ fn quality(entry: &Accepted<'_>) -> f32 {
 
 /// The first form the client accepts that we have.
 pub(crate) fn format(headers: &HeaderMap) -> ApiResult<Format> {
-    accepted(headers).iter().find_map(format_of).ok_or_else(|| {
-        Status::not_acceptable(&["application/json", "application/json;stream=watch"]).into()
-    })
+    accepted(headers).iter().find_map(format_of).ok_or_else(not_acceptable)
+}
+
+/// Does the client take an object as it is?
+pub(crate) fn plain(headers: &HeaderMap) -> ApiResult<()> {
+    let taken = accepted(headers).iter().any(|entry| format_of(entry) == Some(Format::Object));
+    if taken { Ok(()) } else { Err(not_acceptable()) }
+}
+
+fn not_acceptable() -> ApiError {
+    Status::not_acceptable(&["application/json", "application/json;stream=watch"]).into()
 }
 
 fn format_of(entry: &Accepted<'_>) -> Option<Format> {

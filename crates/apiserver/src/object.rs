@@ -123,6 +123,17 @@ pub(crate) fn set_resource_version(object: &mut Value, revision: Revision) {
     }
 }
 
+/// Takes away what metadata says nothing by: Go's types leave it out.
+pub(crate) fn drop_empty_metadata(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    metadata.retain(|_, value| match value {
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        other => !other.is_null(),
+    });
+}
+
 /// The metadata, made where there is none.
 pub(crate) fn metadata_mut(object: &mut Value) -> &mut Map<String, Value> {
     child_mut(object, "metadata")

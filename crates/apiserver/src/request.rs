@@ -129,6 +129,8 @@ fn verb_of(call: &Call<'_>, method: &Method) -> ApiResult<&'static str> {
         });
     }
     match *method {
+        Method::GET if call.watch => Ok("watch"),
+        _ if call.watch => Err(ApiError::method_not_allowed()),
         Method::GET | Method::HEAD if call.query.flag("watch")? && call.subresource.is_none() => {
             Ok("watch")
         }

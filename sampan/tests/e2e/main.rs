@@ -20,6 +20,7 @@ mod access;
 mod backup;
 mod certificates;
 mod chaos;
+mod conversations;
 mod debug;
 mod docs;
 mod etcd_ctl;

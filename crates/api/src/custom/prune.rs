@@ -106,7 +106,7 @@ impl Pruner {
     fn metadata(&mut self, metadata: &mut Value) {
         let Ok(decoded) = fields::decode_value(metadata, &METADATA) else { return };
         self.path.push(".metadata".to_owned());
-        for path in &decoded.unknown {
+        for path in decoded.unknown() {
             self.report(path);
         }
         self.path.pop();

@@ -23,7 +23,7 @@ pub(super) fn stateful_set(object: &mut Value) {
             set(policy, "whenDeleted", "Retain");
             set(policy, "whenScaled", "Retain");
         });
-        in_object(spec, "template", pod::apply_template);
+        in_made(spec, "template", pod::apply_made_template);
         each(spec, "volumeClaimTemplates", |claim| {
             set(claim, "apiVersion", "v1");
             set(claim, "kind", "PersistentVolumeClaim");
@@ -44,7 +44,7 @@ pub(super) fn daemon_set(object: &mut Value) {
                 });
             }
         });
-        in_object(spec, "template", pod::apply_template);
+        in_made(spec, "template", pod::apply_made_template);
     });
 }
 
@@ -71,7 +71,7 @@ pub(super) fn job(object: &mut Value) {
                 each(rule, "onPodConditions", |condition| set(condition, "status", "True"));
             });
         });
-        in_object(spec, "template", pod::apply_template);
+        in_made(spec, "template", pod::apply_made_template);
     });
     let given = !read::is_zero(read::at(object, &["metadata", "labels"]));
     if !given && !read::is_zero(&labels) {
@@ -86,7 +86,7 @@ pub(super) fn cron_job(object: &mut Value) {
         fill(spec, "successfulJobsHistoryLimit", json!(3));
         fill(spec, "failedJobsHistoryLimit", json!(1));
         in_object(spec, "jobTemplate", |job| {
-            in_object(job, "spec", |spec| in_object(spec, "template", pod::apply_template));
+            in_object(job, "spec", |spec| in_made(spec, "template", pod::apply_made_template));
         });
     });
 }

@@ -20,6 +20,11 @@ pub(super) fn apply_template(template: &mut Value) {
     in_object(template, "spec", apply_spec);
 }
 
+/// A template that is there even where it was not given.
+pub(super) fn apply_made_template(template: &mut Value) {
+    in_made(template, "spec", apply_spec);
+}
+
 fn apply_spec(spec: &mut Value) {
     const GRACE_SECONDS: i64 = 30;
     set(spec, "dnsPolicy", "ClusterFirst");

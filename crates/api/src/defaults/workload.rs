@@ -15,7 +15,7 @@ pub(super) fn deployment(object: &mut Value) {
         fill(spec, "revisionHistoryLimit", json!(REVISIONS));
         fill(spec, "progressDeadlineSeconds", json!(PROGRESS_SECONDS));
         in_made(spec, "strategy", strategy);
-        in_object(spec, "template", pod::apply_template);
+        in_made(spec, "template", pod::apply_made_template);
     });
 }
 
@@ -32,7 +32,7 @@ fn strategy(strategy: &mut Value) {
 pub(super) fn replica_set(object: &mut Value) {
     in_made(object, "spec", |spec| {
         fill(spec, "replicas", json!(1));
-        in_object(spec, "template", pod::apply_template);
+        in_made(spec, "template", pod::apply_made_template);
     });
 }
 

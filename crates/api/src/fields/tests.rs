@@ -55,6 +55,18 @@ fn duplicate_fields_are_named_and_the_last_counts() {
 }
 
 #[test]
+fn problems_are_told_in_the_order_of_the_text() {
+    let text = r#"{"kind":"a","kind":"b","x":1,"data":{"a":"1","a":"2"},"z":1}"#;
+    let problems = [
+        r#"duplicate field "kind""#,
+        r#"unknown field "x""#,
+        r#"duplicate field "data.a""#,
+        r#"unknown field "z""#,
+    ];
+    check_problems("v1/ConfigMap", text, &problems);
+}
+
+#[test]
 fn strict_refuses_warn_tells_and_ignore_is_silent() {
     let decoded = decode("v1/ConfigMap", r#"{"a":1,"b":2}"#).unwrap();
     let strict = decoded.clone().judge(FieldValidation::Strict).unwrap_err();
@@ -169,14 +181,14 @@ fn deep_bodies_are_refused() {
 fn reports_are_bounded() {
     let fields: Vec<String> = (0..1000).map(|n| format!("\"x{n}\":1")).collect();
     let decoded = decode("v1/Pod", &format!("{{{}}}", fields.join(","))).unwrap();
-    assert_eq!(decoded.unknown.len(), REPORTS_MAX);
+    assert_eq!(decoded.problems.len(), REPORTS_MAX);
 }
 
 #[test]
 fn a_value_is_checked_as_text_is() {
     let value = json!({"spec": {"replicas": 1, "foo": null}});
     let decoded = decode_value(&value, &of("apps/v1/Deployment")).unwrap();
-    assert_eq!(decoded.unknown, ["spec.foo"]);
+    assert_eq!(decoded.unknown().collect::<Vec<_>>(), ["spec.foo"]);
     assert_eq!(decoded.value, json!({"spec": {"replicas": 1}}));
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{DEPTH_MAX, DecodeError, REPORTS_MAX, scalar};
+use super::{DEPTH_MAX, DecodeError, Problem, REPORTS_MAX, scalar};
 use crate::schema::{ObjectShape, Shape, TypeSchema};
 
 static ANY: TypeSchema = TypeSchema { shape: Shape::Any, description: None, nullable: true };
@@ -18,8 +18,7 @@ pub(super) struct Walk {
     /// The definitions of the objects around, outermost first.
     owners: Vec<Arc<str>>,
     depth: usize,
-    pub unknown: Vec<String>,
-    pub duplicates: Vec<String>,
+    pub problems: Vec<Problem>,
     /// The deserializer's own error type cannot carry ours.
     pub error: Option<DecodeError>,
 }
@@ -70,16 +69,16 @@ impl Walk {
     }
 
     fn report_unknown(&mut self, field: &str) {
-        if self.unknown.len() < REPORTS_MAX {
+        if self.problems.len() < REPORTS_MAX {
             let path = self.path_to(field);
-            self.unknown.push(path);
+            self.problems.push(Problem::Unknown(path));
         }
     }
 
     fn report_duplicate(&mut self, field: &str) {
-        if self.duplicates.len() < REPORTS_MAX {
+        if self.problems.len() < REPORTS_MAX {
             let path = self.path_to(field);
-            self.duplicates.push(path);
+            self.problems.push(Problem::Duplicate(path));
         }
     }
 

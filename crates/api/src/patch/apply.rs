@@ -58,7 +58,7 @@ pub enum ApplyError {
     /// 400 Bad Request.
     #[error("{0}")]
     BadRequest(String),
-    /// The configuration does not fit the type: 400 Bad Request (upstream: 500).
+    /// The configuration does not fit the type: 500 without a reason, as upstream.
     #[error("failed to create typed patch object ({object}): {errors}")]
     Typed {
         /// `namespace/name; apps/v1, Kind=Deployment`
@@ -75,7 +75,8 @@ impl ApplyError {
     /// The HTTP status.
     pub fn code(&self) -> u16 {
         match self {
-            Self::BadRequest(_) | Self::Typed { .. } => 400,
+            Self::BadRequest(_) => 400,
+            Self::Typed { .. } => 500,
             Self::Conflicts(_) => 409,
         }
     }

@@ -68,7 +68,7 @@ fn a_body_that_cannot_be_read_says_as_what() {
         Status::undecodable(&Gvk::new("apps", "v1", "Deployment"), &error),
         400,
         "BadRequest",
-        "Deployment in version \"apps/v1\" cannot be handled as a Deployment: strict decoding \
+        "Deployment in version \"v1\" cannot be handled as a Deployment: strict decoding \
          error: unknown field \"spec.foo\"",
     );
 }

@@ -36,9 +36,15 @@ fn requirement(expression: &Field<'_>) {
 /// A selector that a workload must have and that must select the pods of its template.
 pub(super) fn of_template(spec: &Field<'_>) {
     let selector = spec.at("selector");
+    let labels = spec.at("template").at("metadata").at("labels");
+    let no_match = || {
+        let shown = if labels.is_some() { labels.value.clone() } else { serde_json::json!({}) };
+        labels.invalid_as(shown, "`selector` does not match template `labels`");
+    };
     if !selector.is_some() {
         selector.required("");
-        return;
+        // What selects nothing does not select these.
+        return no_match();
     }
     check(&selector);
     if ["matchLabels", "matchExpressions"].iter().all(|field| selector.at(field).is_empty()) {
@@ -46,13 +52,9 @@ pub(super) fn of_template(spec: &Field<'_>) {
         selector.invalid("empty selector is invalid for deployment");
         return;
     }
-    let labels = spec.at("template").at("metadata").at("labels");
     match LabelSelector::from_object(selector.value) {
         Ok(made) if made.matches(|key| labels.value.get(key)?.as_str()) => {}
-        Ok(_) => {
-            let shown = if labels.is_some() { labels.value.clone() } else { serde_json::json!({}) };
-            labels.invalid_as(shown, "`selector` does not match template `labels`");
-        }
+        Ok(_) => no_match(),
         Err(_) => selector.invalid("invalid label selector"),
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Call<'k> {
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<Subresource>,
+    /// Does the path itself ask for a watch?
+    pub(crate) watch: bool,
     pub(crate) user: UserInfo,
     pub(crate) query: Query,
     pub(crate) gzip: bool,
@@ -49,6 +51,7 @@ impl<'k> Call<'k> {
             namespace: target.namespace,
             name: target.name,
             subresource: target.subresource,
+            watch: target.watch,
             user,
             query,
             gzip: negotiate::takes_gzip(headers),

@@ -23,6 +23,8 @@ pub(super) struct ObjectPath<'k> {
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
     pub(super) subresource: Option<Subresource>,
+    /// Is it a path of the old form, `/api/v1/watch/...`, which asks for a watch?
+    pub(super) watch: bool,
 }
 
 /// Reads a path. An unknown resource is a 404; an unknown path is left to discovery.
@@ -44,7 +46,15 @@ pub(super) fn parse<'k>(kinds: &'k Served, path: &str) -> ApiResult<Target<'k>> 
         let namespace = if namespace.is_empty() { String::new() } else { decode(namespace)? };
         return Ok(Target::Review(review, namespace));
     }
-    object(kinds, group, version, rest).map(Target::Object)
+    let (watch, rest) = match rest {
+        ["watch", rest @ ..] if !rest.is_empty() => (true, rest),
+        rest => (false, rest),
+    };
+    let found = object(kinds, group, version, rest)?;
+    if watch && found.subresource.is_some() {
+        return Err(ApiError::no_such_path());
+    }
+    Ok(Target::Object(ObjectPath { watch, ..found }))
 }
 
 /// A question, and where it is asked.
@@ -106,7 +116,7 @@ fn in_namespace<'k>(
             found.copied().ok_or_else(ApiError::no_such_path)
         })
         .transpose()?;
-    Ok(ObjectPath { kind, namespace, name, subresource })
+    Ok(ObjectPath { kind, namespace, name, subresource, watch: false })
 }
 
 /// Text without its percent escapes; `None` where they are broken.
@@ -143,6 +153,7 @@ impl PartialEq for ObjectPath<'_> {
             && self.namespace == other.namespace
             && self.name == other.name
             && self.subresource == other.subresource
+            && self.watch == other.watch
     }
 }
 
@@ -155,7 +166,8 @@ impl std::fmt::Debug for ObjectPath<'_> {
             self.namespace.as_deref().unwrap_or("-"),
             self.name.as_deref().unwrap_or("-"),
             self.subresource.map_or("-", Subresource::name)
-        )
+        )?;
+        f.write_str(if self.watch { " watched" } else { "" })
     }
 }
 
@@ -198,6 +210,14 @@ mod tests {
         check("/api/v1/namespaces/a/services/b/proxy/x/%2E%2E//y/", "services a b proxy");
         check("/api/v1/nodes/n/proxy/healthz", "nodes - n proxy");
         check("/api/v1/namespaces/a/configmaps/b/proxy/x", "404");
+    }
+
+    #[test]
+    fn old_paths_ask_for_a_watch() {
+        check("/api/v1/watch/pods", "pods - - - watched");
+        check("/api/v1/watch/namespaces/a/pods/b", "pods a b - watched");
+        check("/api/v1/watch/namespaces/a/pods/b/status", "404");
+        check("/api/v1/watch", "404");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::request::Review;
 use crate::server::Shared;
 use crate::user::UserInfo;
 use crate::verbs::now;
-use crate::{body, respond};
+use crate::{body, negotiate, respond};
 
 /// A question, where it is asked, and who asks.
 pub(crate) struct Asked {
@@ -37,6 +37,8 @@ pub(crate) async fn answer(
     if request.method() != Method::POST {
         return Err(ApiError::method_not_allowed());
     }
+    // An answer is no object of the store: it has no other form.
+    negotiate::plain(request.headers())?;
     let raw = body::read(request).await?;
     let gvk = Gvk::new(asked.review.group(), "v1", asked.review.kind());
     let mut object = body::any_object(&raw, &gvk, fields::FieldValidation::Ignore)?;

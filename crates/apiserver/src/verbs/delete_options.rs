@@ -44,7 +44,7 @@ pub(crate) async fn read(call: &Call<'_>, request: Request<Body>) -> ApiResult<D
 fn decode(raw: &Raw) -> ApiResult<Value> {
     let object = match raw.media.as_str() {
         "application/vnd.kubernetes.protobuf" => from_protobuf(&raw.bytes)?,
-        "application/yaml" | "text/yaml" => body::yaml(&raw.bytes)?,
+        "application/yaml" | "text/yaml" => body::yaml(&raw.bytes)?.value,
         _ => serde_json::from_slice(&raw.bytes).map_err(|error| {
             ApiError::bad_request(format!("error decoding DeleteOptions: {error}"))
         })?,
@@ -123,7 +123,7 @@ fn propagation(policy: &str, orphan: Option<bool>) -> ApiResult<Option<Propagati
         (policy, None) => Err(invalid(
             ErrorKind::NotSupported,
             policy.into(),
-            "supported values: \"Background\", \"Foreground\", \"Orphan\"",
+            "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"",
         )),
     }
 }

@@ -121,7 +121,7 @@ fn check_preconditions(kind: &Kind, old: &Value, new: &Value) -> ApiResult<()> {
     }
     if !matches!(meta(new, "namespace"), "") && meta(new, "namespace") != meta(old, "namespace") {
         return Err(ApiError::bad_request(
-            "the namespace of the object does not match the namespace on the request",
+            "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
     let (uid, wanted_uid) = (meta(old, "uid"), meta(new, "uid"));

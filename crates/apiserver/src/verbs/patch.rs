@@ -1,5 +1,6 @@
 //! PATCH: JSON patch, merge patch, strategic merge patch, server-side apply.
 
+use api::fields::FieldValidation;
 use api::patch;
 use api::patch::apply::{ApplyError, Write};
 use api::patch::json::JsonPatchError;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::create::{self, Managed};
 use super::mutate::{Part, mutate};
 use super::now;
-use crate::body::Raw;
+use crate::body::{Raw, Yaml};
 use crate::error::{ApiError, ApiResult};
 use crate::object::{meta, metadata_mut};
 use crate::options::options_invalid;
@@ -89,6 +90,15 @@ impl Patch {
         }
     }
 
+    /// What an error says of a patch that makes no object of its kind: as upstream, the result, or
+    /// in case of a strategic patch the patch.
+    fn shown(&self, result: &Value) -> String {
+        match self {
+            Self::Json(_) | Self::Merge(_) => result.to_string(),
+            Self::Strategic(patch) => go_value(patch),
+        }
+    }
+
     /// The patched document, which is of the type `gvk`.
     pub(crate) fn apply(&self, gvk: &api::Gvk, mut document: Value) -> ApiResult<Value> {
         match self {
@@ -122,9 +132,26 @@ fn patched(call: &Call<'_>, patch: &Patch, old: &Value) -> ApiResult<Value> {
     let mut served = old.clone();
     call.kind.to_served(&mut served);
     let result = patch.apply(&gvk, served)?;
-    let mut object = body::checked_value(call, &result, &gvk)?;
+    let mut object = body::patched_value(call, &result, &gvk, || patch.shown(&result))?;
     call.kind.to_stored(&mut object);
     Ok(object)
+}
+
+/// A value as Go prints it, keys sorted: `map[spec:map[replicas:1]]`.
+fn go_value(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(" ");
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", joined(items.iter().map(go_value).collect())),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> =
+                fields.iter().map(|(key, value)| format!("{key}:{}", go_value(value))).collect();
+            fields.sort_unstable();
+            format!("map[{}]", joined(fields))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Server-side apply: creates what is not there.
@@ -138,7 +165,7 @@ async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
         Apply { call, manager, force: call.query.flag("force")?, config: config(call, raw)? };
     loop {
         match mutate(call, part, Managed::Applied, |old| apply.onto(Some(old))).await {
-            Err(error) if error.code() == 404 && part == Part::Main && apply.may_create() => {}
+            Err(error) if error.code() == 404 && part == Part::Main => apply.may_create(error)?,
             other => return respond::written(call, StatusCode::OK, other?),
         }
         let object = apply.onto(None)?;
@@ -152,7 +179,17 @@ async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
 }
 
 fn config(call: &Call<'_>, raw: &Raw) -> ApiResult<Value> {
-    let value = body::yaml(&raw.bytes)?;
+    let Yaml { value, repeated } = body::yaml(&raw.bytes)?;
+    if let Some(repeated) = repeated {
+        let what = format!("error converting YAML to JSON: {repeated}");
+        match call.query.field_validation()? {
+            FieldValidation::Strict => {
+                return Err(ApiError::bad_request(format!("error strict decoding YAML: {what}")));
+            }
+            FieldValidation::Warn => call.warn(what),
+            FieldValidation::Ignore => {}
+        }
+    }
     if !value["kind"].is_string() || !value["apiVersion"].is_string() {
         return Err(ApiError::bad_request("apiVersion and kind must be set in an apply patch"));
     }
@@ -188,8 +225,16 @@ struct Apply<'a> {
 
 impl Apply<'_> {
     /// A configuration that names a uid or a version means one that is there.
-    fn may_create(&self) -> bool {
-        meta(&self.config, "uid").is_empty() && meta(&self.config, "resourceVersion").is_empty()
+    fn may_create(&self, not_found: ApiError) -> ApiResult<()> {
+        let uid = meta(&self.config, "uid");
+        if !uid.is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(ApiError::conflict(self.call.kind, self.call.name(), &why));
+        }
+        let version = meta(&self.config, "resourceVersion");
+        if version.is_empty() { Ok(()) } else { Err(not_found) }
     }
 
     fn onto(&self, live: Option<&Value>) -> ApiResult<Value> {
@@ -216,6 +261,21 @@ fn not_applied(error: ApplyError) -> ApiError {
             });
             Status::apply_conflict(message, causes.collect()).into()
         }
-        other => ApiError::bad_request(other.to_string()),
+        // As upstream, where this is an error of no class that clients know.
+        typed @ ApplyError::Typed { .. } => Status::failure(500, "", typed.to_string()).into(),
+        other @ ApplyError::BadRequest(_) => ApiError::bad_request(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_is_shown_as_go_prints_it() {
+        let value = json!({"spec": {"b": [1, "x", null], "a": {"c": true}}, "kind": "A"});
+        assert_eq!(go_value(&value), "map[kind:A spec:map[a:map[c:true] b:[1 x <nil>]]]");
     }
 }

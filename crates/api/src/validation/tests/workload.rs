@@ -48,7 +48,14 @@ fn numbers_are_in_range() {
 
 #[test]
 fn the_selector_selects_the_template() {
-    check_with("/spec/selector", Value::Null, &["spec.selector: Required value"]);
+    check_with(
+        "/spec/selector",
+        Value::Null,
+        &[
+            "spec.selector: Required value",
+            "spec.template.metadata.labels: Invalid value: {\"app\":\"web\"}: `selector` does not match template `labels`",
+        ],
+    );
     check_with(
         "/spec/selector",
         json!({}),
