@@ -168,6 +168,16 @@ impl Pod {
         self.done(Call::Update { container: container.to_owned(), resources }).await
     }
 
+    /// Changes the limits of the pod as a whole while it runs; what is `None` stays as it is.
+    pub async fn limit(&self, resources: Resources) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        sweep(move || {
+            let failed = |error: std::io::Error| Error::Failed(error.to_string());
+            inner.group.limit(&resources).map_err(failed)
+        })
+        .await
+    }
+
     /// What a container uses.
     pub async fn stats(&self, container: &str) -> Result<Stats, Error> {
         self.stats_of(Some(container.to_owned())).await

@@ -1,7 +1,7 @@
 //! One pod: from its object to running containers and back to its status.
 //!
 //! `worker` walks the way; `plan` decides each step. What is pure: `env`, `ephemeral`, `etc`,
-//! `expand`, `fields`, `plan`, `probe`, `qos`, `references`, `restart`, `security`, `spec`, `state`,
+//! `expand`, `fields`, `plan`, `probe`, `qos`, `references`, `resize`, `restart`, `security`, `spec`, `state`,
 //! `status`, `unsupported`, `volumes::render`. The rest does the I/O.
 
 pub(crate) mod check;
@@ -21,6 +21,8 @@ pub(crate) mod probing;
 pub(crate) mod qos;
 pub(crate) mod references;
 pub(crate) mod report;
+pub(crate) mod resize;
+mod resizing;
 pub(crate) mod restart;
 pub(crate) mod sandbox;
 pub(crate) mod security;

@@ -11,6 +11,7 @@ use kube::runtime::watcher::Event;
 use tokio::sync::{Notify, watch};
 
 use crate::pod::references::References;
+use crate::pod::resize::Amounts;
 use crate::pod::worker::Worker;
 use crate::shared::{Shared, lock};
 
@@ -31,6 +32,8 @@ pub(crate) struct Live {
     pub containers: BTreeMap<String, (u32, bool)>,
     /// Manifest digests of the images in use.
     pub images: HashSet<image::Digest>,
+    /// What the pod is granted of cpu and memory.
+    pub requested: Amounts,
     /// The objects whose change concerns the pod.
     pub references: References,
 }

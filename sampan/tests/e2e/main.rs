@@ -39,6 +39,7 @@ mod pod_life;
 mod pod_network;
 mod pod_refused;
 mod quotas;
+mod resize;
 mod rollout;
 mod secrets;
 mod shop;

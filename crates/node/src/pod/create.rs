@@ -11,10 +11,10 @@ use k8s_openapi::api::core::v1::{Container, Service};
 
 use super::fields::named;
 use super::spec::{self, ImageFacts};
-use super::state::{Slot, Waiting, container_id};
+use super::state::{Role, Slot, Waiting, container_id};
 use super::volumes::{memory, mounts};
 use super::worker::Worker;
-use super::{env, ephemeral, image, unsupported};
+use super::{env, ephemeral, image, resize, unsupported};
 use crate::events::Level;
 
 /// How often the image store is asked for an image that is not there.
@@ -44,7 +44,11 @@ impl Worker {
     /// Makes the next attempt of a slot, or notes what keeps it.
     pub(crate) async fn create(&mut self, index: usize) {
         let name = self.slots[index].name.clone();
-        let Some(container) = named(&self.pod, &name).map(Cow::into_owned) else { return };
+        let Some(mut container) = named(&self.pod, &name).map(Cow::into_owned) else { return };
+        let granted = self.slots[index].granted.clone();
+        if self.slots[index].role != Role::Ephemeral {
+            resize::grant(&mut container, &granted);
+        }
         let Some(facts) = self.image(index, &container).await else { return };
         let attempt = self.slots[index].next_attempt();
         match self.try_create(&container, attempt, &facts).await {
@@ -56,6 +60,7 @@ impl Worker {
                     format!("Created container {name}"),
                 );
                 self.slots[index].made(attempt);
+                self.slots[index].applied = Some(granted);
                 self.slots[index].image = container.image.unwrap_or_default();
                 self.slots[index].image_id = facts.id;
                 self.probes.remove(&name);

@@ -26,14 +26,11 @@ impl Class {
     /// The class that the requests and limits of all containers make.
     pub(crate) fn of(pod: &Pod) -> Self {
         let Some(spec) = &pod.spec else { return Self::BestEffort };
+        if let Some(whole) = spec.resources.as_ref().filter(|whole| states(whole)) {
+            return if equal(whole) { Self::Guaranteed } else { Self::Burstable };
+        }
         let containers = || spec.init_containers.iter().flatten().chain(&spec.containers);
-        let stated = |container: &Container| {
-            let lists = |r: &ResourceRequirements| [r.requests.clone(), r.limits.clone()];
-            container.resources.as_ref().map(lists).into_iter().flatten().flatten().any(|list| {
-                cpu_millis(Some(&list)).unwrap_or(0) > 0
-                    || memory_bytes(Some(&list)).unwrap_or(0) > 0
-            })
-        };
+        let stated = |container: &Container| container.resources.as_ref().is_some_and(states);
         if !containers().any(stated) {
             Self::BestEffort
         } else if containers().all(guaranteed) {
@@ -53,9 +50,19 @@ impl Class {
     }
 }
 
-/// Both limits are set, and requests, where given, equal them.
+/// Is anything of cpu or memory asked for?
+fn states(resources: &ResourceRequirements) -> bool {
+    [&resources.requests, &resources.limits].into_iter().flatten().any(|list| {
+        cpu_millis(Some(list)).unwrap_or(0) > 0 || memory_bytes(Some(list)).unwrap_or(0) > 0
+    })
+}
+
 fn guaranteed(container: &Container) -> bool {
-    let Some(resources) = &container.resources else { return false };
+    container.resources.as_ref().is_some_and(equal)
+}
+
+/// Both limits are set, and requests, where given, equal them.
+fn equal(resources: &ResourceRequirements) -> bool {
     let (limits, requests) = (resources.limits.as_ref(), resources.requests.as_ref());
     let same = |limit: Option<u64>, request: Option<u64>| {
         limit.is_some_and(|limit| limit > 0 && request.unwrap_or(limit) == limit)
@@ -90,12 +97,17 @@ pub(crate) fn pod_resources(pod: &Pod) -> Resources {
     let sum = |limit: fn(&Container) -> Option<u64>| -> Option<u64> {
         if bounded { containers.iter().map(limit).sum() } else { None }
     };
-    let cpu = sum(|c| cpu_millis(lists(c).0)).filter(|millis| *millis > 0);
+    // What is said of the pod as a whole has the last word.
+    let whole = pod.spec.as_ref().and_then(|spec| spec.resources.as_ref());
+    let limits = whole.and_then(|whole| whole.limits.as_ref());
+    let requests = whole.and_then(|whole| whole.requests.as_ref()).or(limits);
+    let cpu = cpu_millis(limits).or(sum(|c| cpu_millis(lists(c).0))).filter(|millis| *millis > 0);
+    let memory = memory_bytes(limits).or(sum(|c| memory_bytes(lists(c).0)));
     Resources {
-        cpu_shares: Some(shares_sum),
+        cpu_shares: Some(cpu_millis(requests).map_or(shares_sum, shares)),
         cpu_quota_us: cpu.map(quota),
         cpu_period_us: cpu.map(|_| PERIOD_US),
-        memory_limit_bytes: sum(|c| memory_bytes(lists(c).0)).filter(|bytes| *bytes > 0),
+        memory_limit_bytes: memory.filter(|bytes| *bytes > 0),
         pids_limit: None,
     }
 }
@@ -174,6 +186,17 @@ mod tests {
         let pod = pod(&[json!({"limits": {"memory": "64Mi"}}), json!({})]);
         assert_eq!(pod_resources(&pod).memory_limit_bytes, None);
         assert_eq!(resources(&pod.spec.as_ref().unwrap().containers[1]).cpu_shares, Some(2));
+    }
+
+    #[test]
+    fn a_pod_as_a_whole_has_limits_of_its_own() {
+        let mut pod = pod(&[json!({}), json!({"limits": {"cpu": "2"}})]);
+        let whole = json!({"limits": {"cpu": "1", "memory": "64Mi"}});
+        pod.spec.as_mut().unwrap().resources = serde_json::from_value(whole).unwrap();
+        let made = pod_resources(&pod);
+        assert_eq!((made.cpu_shares, made.cpu_quota_us), (Some(1024), Some(100_000)));
+        assert_eq!(made.memory_limit_bytes, Some(64 << 20));
+        assert_eq!(Class::of(&pod), Class::Guaranteed);
     }
 
     #[test]

@@ -28,6 +28,7 @@ impl Worker {
             initialized: self.initialized,
             terminating: self.terminating,
             outcome: self.outcome.as_ref(),
+            resize: &self.resize,
             start_time: self.start_time,
             now,
         });

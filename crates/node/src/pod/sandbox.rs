@@ -106,7 +106,8 @@ impl Worker {
         self.supply_volumes().await?;
         self.write_etc(address).await?;
         let domain = &self.shared.cluster_domain;
-        let spec = spec::pod_spec(&self.pod, domain, &address.to_string());
+        let spec = spec::pod_spec(&self.granted_pod(), domain, &address.to_string());
+        let group = spec.resources;
         let pod = match self.shared.runtime.start_pod(spec).await {
             Err(error @ container::Error::PodExists(_)) => {
                 self.clear_remains().await?;
@@ -114,6 +115,7 @@ impl Worker {
             }
             started => started?,
         };
+        self.group = Some(group);
         self.connect(pod, address).await
     }
 

@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, Pod, ResourceRequirements,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::ephemeral;
+use super::fields::named;
 use super::restart::{Backoff, Policy, after};
+use super::{ephemeral, resize};
 
 /// The exit code of a container of which nothing is known any more.
 const UNKNOWN_EXIT_CODE: i32 = 137;
@@ -76,8 +79,12 @@ pub(crate) struct Slot {
     pub ending: bool,
     /// Its postStart hook is running: what comes after it waits.
     pub hooking: bool,
-    /// It is ended to be made anew from another image, whatever its policy.
+    /// It is ended to be made anew from another image or with other resources, whatever its policy.
     pub renewed: bool,
+    /// The requests and limits that the node has granted; the next attempt is made with them.
+    pub granted: ResourceRequirements,
+    /// Those that the attempt which runs has; None when that is not known.
+    pub applied: Option<ResourceRequirements>,
 }
 
 impl Slot {
@@ -104,7 +111,14 @@ impl Slot {
             ending: false,
             hooking: false,
             renewed: false,
+            granted: ResourceRequirements::default(),
+            applied: None,
         }
+    }
+
+    /// Has the attempt which runs what it is granted?
+    pub(crate) fn has_granted(&self) -> bool {
+        self.applied.as_ref() == Some(&self.granted)
     }
 
     /// The number of the attempt that is made next.
@@ -158,6 +172,7 @@ impl Slot {
         self.attempt = Some(attempt);
         (self.started, self.ready, self.ending) = (false, false, false);
         (self.problem, self.not_before, self.hooking) = (None, None, false);
+        self.applied = None;
         if std::mem::take(&mut self.renewed) {
             self.backoff = Backoff::default();
         }
@@ -235,7 +250,10 @@ pub(crate) fn slots(pod: &Pod, now: Timestamp) -> Vec<Slot> {
     let ephemerals = ephemeral::all(pod).map(|container| Slot::ephemeral(&container.name));
     let mut slots: Vec<Slot> = inits.chain(mains).chain(ephemerals).collect();
     for slot in &mut slots {
-        if let Some(status) = status_of(pod, &slot.name) {
+        let status = status_of(pod, &slot.name);
+        let wanted = named(pod, &slot.name).map(|own| resize::of_container(&own));
+        slot.granted = resize::granted_before(&wanted.unwrap_or_default(), status);
+        if let Some(status) = status {
             seed(slot, status, now);
         }
     }
@@ -261,6 +279,7 @@ fn seed(slot: &mut Slot, status: &ContainerStatus, now: Timestamp) {
     slot.last = status.last_state.as_ref().and_then(|state| state.terminated.clone());
     slot.started = status.started.unwrap_or(false);
     slot.ready = status.ready;
+    slot.applied = status.resources.clone();
     let state = status.state.clone().unwrap_or_default();
     slot.now = match state {
         ContainerState { running: Some(running), .. } => {

@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateRunning, ContainerStateWaiting, ContainerStatus, HostIP, Pod,
-    PodCondition, PodIP, PodStatus,
+    PodCondition, PodIP, PodStatus, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
 use super::qos;
+use super::resize::{Pending, Resize};
 use super::restart::until;
 use super::state::{Now, Role, Slot};
 
@@ -27,6 +28,8 @@ pub(crate) struct View<'a> {
     pub terminating: bool,
     /// It is over, with reason and message where the node ended it.
     pub outcome: Option<&'a Outcome>,
+    /// How far a change of its resources is.
+    pub resize: &'a Resize,
     pub start_time: Timestamp,
     pub now: Timestamp,
 }
@@ -63,6 +66,8 @@ pub(crate) fn translate(view: &View<'_>) -> PodStatus {
         start_time: Some(Time(view.start_time)),
         qos_class: Some(class.unwrap_or_else(|| qos::Class::of(view.pod).word().to_owned())),
         observed_generation: view.pod.metadata.generation,
+        resources: view.resize.whole.clone(),
+        allocated_resources: view.resize.whole.as_ref().and_then(|whole| whole.requests.clone()),
         ..PodStatus::default()
     }
 }
@@ -115,8 +120,19 @@ fn container_status(view: &View<'_>, slot: &Slot) -> ContainerStatus {
         restart_count: i32::try_from(slot.restart_count()).unwrap_or(i32::MAX),
         state: Some(state),
         last_state: last,
+        resources: resources(slot),
+        allocated_resources: slot.granted.requests.clone(),
         ..ContainerStatus::default()
     }
+}
+
+/// What the container has while it runs, and what it will have otherwise.
+fn resources(slot: &Slot) -> Option<ResourceRequirements> {
+    if slot.role == Role::Ephemeral {
+        return None;
+    }
+    let has = slot.applied.as_ref().filter(|_| slot.is_running());
+    Some(has.unwrap_or(&slot.granted).clone())
 }
 
 /// `state` and `lastState`.
@@ -199,7 +215,26 @@ fn conditions(view: &View<'_>) -> Vec<PodCondition> {
     if previous(view.pod, "PodScheduled").is_none() {
         all.push(condition(view, "PodScheduled", (true, "", String::new())));
     }
+    if view.outcome.is_none() && !view.terminating {
+        all.extend(resize_conditions(view));
+    }
     all
+}
+
+/// Conditions that are there only while a resize is not done.
+const RESIZE_PENDING: &str = "PodResizePending";
+const RESIZE_IN_PROGRESS: &str = "PodResizeInProgress";
+
+fn resize_conditions(view: &View<'_>) -> Vec<PodCondition> {
+    let mut found = Vec::new();
+    if let Some(Pending { reason, message }) = &view.resize.pending {
+        found.push(condition(view, RESIZE_PENDING, (true, reason, message.clone())));
+    }
+    if let Some(error) = &view.resize.progress {
+        let reason = if error.is_empty() { "" } else { "Error" };
+        found.push(condition(view, RESIZE_IN_PROGRESS, (true, reason, error.clone())));
+    }
+    found
 }
 
 type Verdict = (bool, &'static str, String);
@@ -286,6 +321,11 @@ pub(crate) fn patch(old: &Pod, new: &PodStatus) -> Option<Value> {
             changes.insert(key.to_owned(), Value::Null);
         }
     }
+    let over = resize_over(old, new);
+    if !over.is_empty() {
+        let list = changes.entry("conditions").or_insert_with(|| json!([]));
+        list.as_array_mut().expect("conditions are a list").extend(over);
+    }
     // Addresses merge by value: one that is gone must be taken out by name.
     let gone = before.get("podIPs").and_then(Value::as_array).into_iter().flatten().filter(|ip| {
         !after.get("podIPs").and_then(Value::as_array).is_some_and(|now| now.contains(ip))
@@ -299,6 +339,14 @@ pub(crate) fn patch(old: &Pod, new: &PodStatus) -> Option<Value> {
         return None;
     }
     Some(json!({"metadata": {"uid": old.metadata.uid}, "status": changes}))
+}
+
+/// What takes out the conditions of a resize that is done: they merge by their type.
+fn resize_over(old: &Pod, new: &PodStatus) -> Vec<Value> {
+    let conditions = |kind: &str| new.conditions.iter().flatten().any(|own| own.type_ == kind);
+    let over = |kind: &&str| previous(old, kind).is_some() && !conditions(kind);
+    let kinds = [RESIZE_PENDING, RESIZE_IN_PROGRESS].into_iter();
+    kinds.filter(over).map(|kind| json!({"$patch": "delete", "type": kind})).collect()
 }
 
 /// Whether all of `new` stands in `old`; others' conditions do not count.

@@ -2,6 +2,8 @@ use super::*;
 use crate::pod::state::{Waiting, slots};
 use k8s_openapi::api::core::v1::ContainerStateTerminated;
 
+static NO_RESIZE: Resize = Resize { pending: None, progress: None, whole: None };
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
@@ -27,6 +29,7 @@ fn view<'a>(pod: &'a Pod, slots: &'a [Slot]) -> View<'a> {
         initialized: true,
         terminating: false,
         outcome: None,
+        resize: &NO_RESIZE,
         start_time: at(1),
         now: at(100),
     }
@@ -75,7 +78,7 @@ fn a_running_pod_tells_everything_kubectl_shows() {
                     "lastTransitionTime": "1970-01-01T00:01:40Z"}],
             "containerStatuses": [{"name": "main", "image": "orders:dev", "imageID": "",
                 "containerID": "sampan://u1.main.0", "ready": true, "started": true,
-                "restartCount": 0, "state": {"running": {"startedAt": "1970-01-01T00:00:50Z"}}}]
+                "restartCount": 0, "resources": {}, "state": {"running": {"startedAt": "1970-01-01T00:00:50Z"}}}]
         })
     );
 }
@@ -172,4 +175,30 @@ fn an_address_that_changed_is_taken_out_by_name() {
         body["status"]["podIPs"],
         json!([{"ip": "10.42.0.10"}, {"$patch": "delete", "ip": "10.42.0.9"}])
     );
+}
+
+#[test]
+fn a_resize_is_told_while_it_is_not_done() {
+    let mut pod = pod();
+    let slots = [slot(&pod, Now::Running { since: at(50) })];
+    let message = "Node didn't have enough capacity: cpu, requested: 9000, capacity: 2000";
+    let resize = Resize {
+        pending: Some(Pending { reason: "Infeasible", message: message.to_owned() }),
+        progress: Some("no".to_owned()),
+        whole: None,
+    };
+    let told = translate(&View { resize: &resize, ..view(&pod, &slots) });
+    let of = |kind: &str| {
+        let found = told.conditions.iter().flatten().find(|own| own.type_ == kind).unwrap();
+        (found.reason.clone().unwrap(), found.message.clone().unwrap())
+    };
+    assert_eq!(of("PodResizePending"), ("Infeasible".to_owned(), message.to_owned()));
+    assert_eq!(of("PodResizeInProgress"), ("Error".to_owned(), "no".to_owned()));
+    // Done: it is taken out by name.
+    pod.status = Some(told);
+    let change = patch(&pod, &translate(&view(&pod, &slots))).unwrap();
+    let gone = |kind: &str| json!({"$patch": "delete", "type": kind});
+    let conditions = change["status"]["conditions"].as_array().unwrap();
+    let expected = [gone("PodResizePending"), gone("PodResizeInProgress")];
+    assert!(conditions.ends_with(&expected), "{conditions:?}");
 }

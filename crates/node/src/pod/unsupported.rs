@@ -72,7 +72,6 @@ fn pod_fields(spec: &PodSpec, found: &mut Vec<String>) {
     note(spec.runtime_class_name.is_some(), "runtimeClassName");
     note(spec.host_users == Some(false), "hostUsers: false");
     note(spec.resource_claims.is_some(), "resourceClaims");
-    note(spec.resources.is_some(), "resources");
     note(spec.os.as_ref().is_some_and(|os| os.name != "linux"), "os.name");
     if let Some(security) = &spec.security_context {
         note(

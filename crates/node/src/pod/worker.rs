@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::plan::{Plan, Step, plan};
 use super::probing::{Probes, Report};
 use super::references::References;
+use super::resize::{self, Resize};
 use super::restart::after;
 use super::sandbox::{Retry, Sandbox};
 use super::start::Hooked;
@@ -54,6 +55,10 @@ pub(crate) struct Worker {
     pub tokens: Tokens,
     /// When a failed start of the sandbox is tried again.
     pub retry: Retry,
+    /// How far a change of its resources is.
+    pub resize: Resize,
+    /// The limits of the pod as a whole that are in force; None when that is not known.
+    pub group: Option<container::Resources>,
     /// When a failed status write is tried again.
     pub status_retry: Option<Timestamp>,
     pub updates: watch::Receiver<Update>,
@@ -111,6 +116,8 @@ impl Worker {
             jobs: JoinSet::new(),
             tokens: Tokens::default(),
             retry: Retry::default(),
+            resize: Resize::of(&pod),
+            group: None,
             status_retry: None,
             updates,
             live,
@@ -191,6 +198,13 @@ impl Worker {
             return None;
         }
         self.tell_ignored();
+        let resize = self.make_room().await;
+        let next = self.go_on().await;
+        [resize, next].into_iter().flatten().min()
+    }
+
+    /// The same, once resources are as they are to be.
+    async fn go_on(&mut self) -> Option<Timestamp> {
         self.renew();
         let mut acted = false;
         loop {
@@ -303,6 +317,11 @@ impl Worker {
     pub(crate) fn show(&self) {
         let mut live = lock(&self.live);
         live.pod = self.sandbox.as_ref().map(|sandbox| sandbox.pod.clone());
+        let counted = |slot: &Slot| slot.granted.clone();
+        live.requested = match self.outcome {
+            Some(_) => resize::Amounts::default(),
+            None => resize::requested(&self.slots, self.resize.whole.as_ref(), counted),
+        };
         let images = self.slots.iter().filter_map(|slot| slot.image_id.parse().ok());
         live.images = images.collect();
         live.containers = (self.slots.iter())
