@@ -89,6 +89,9 @@ impl Checker<'_> {
             expr.kind = Kind::Ident(name.as_str().into());
             return Type::Kind(Arc::new(named(&name)));
         }
+        if let Some(name) = self.dotted_variable(expr) {
+            expr.kind = Kind::Ident(name.as_str().into());
+        }
         match &mut expr.kind {
             Kind::Literal(literal) => literal_kind(literal),
             Kind::Ident(name) => self.ident(offset, name),
@@ -116,6 +119,15 @@ impl Checker<'_> {
             return None;
         }
         let known = BASIC_TYPES.contains(&&*name) || self.scope.functions.types.contains(&name);
+        known.then_some(name)
+    }
+
+    /// `a.b`, where that is a variable itself. It comes before a field of `a`.
+    fn dotted_variable(&self, expr: &Expr) -> Option<String> {
+        let Kind::Select(Select { test: false, .. }) = &expr.kind else { return None };
+        let name = qualified(expr)?;
+        let root = name.split('.').next()?;
+        let known = self.scope.variables.contains_key(&name) && self.local(root).is_none();
         known.then_some(name)
     }
 
