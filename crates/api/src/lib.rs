@@ -10,6 +10,7 @@ pub mod gvk;
 pub mod meta;
 pub mod names;
 pub mod patch;
+pub mod policy;
 pub mod protobuf;
 pub mod qos;
 pub mod quantity;

@@ -25,6 +25,7 @@ mod ingress;
 mod metadata;
 mod network;
 mod pod;
+mod policy;
 mod priority_class;
 mod rbac;
 mod selector;
@@ -116,6 +117,11 @@ fn others(gvk: &Gvk, object: &Field<'_>) {
             "admissionregistration.k8s.io",
             "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration",
         ) => admission::webhooks(object),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => policy::validating(object),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => policy::mutating(object),
+        ("admissionregistration.k8s.io", kind) => {
+            policy::binding(object, kind == "ValidatingAdmissionPolicyBinding");
+        }
         ("apps", "ControllerRevision") => controller::revision(object),
         ("apps", "DaemonSet") => controller::daemon_set(object),
         ("apps", "StatefulSet") => controller::stateful_set(object),

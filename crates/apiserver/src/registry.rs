@@ -65,7 +65,7 @@ impl Registry {
 
     /// From now on the hooks in the store are asked.
     pub(crate) fn follow_webhooks(&self) {
-        self.webhooks.rcu(|_| Arc::new(Webhooks::read(&self.store)));
+        self.webhooks.rcu(|before| Arc::new(Webhooks::read(&self.store, before)));
     }
 
     /// The kinds that are served now.

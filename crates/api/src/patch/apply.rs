@@ -6,6 +6,7 @@
 //! it stops to state goes away if nobody else owns it. Any other write takes over the fields it
 //! changes. All versions of a kind are taken to have the same fields.
 
+mod atomic;
 mod collect;
 mod compare;
 mod conflict;
@@ -108,6 +109,25 @@ pub fn apply(
     stamp(write, &mut now_managed, &managed, applied != object);
     attach(&mut applied, &now_managed, stored);
     Ok(applied)
+}
+
+/// `live` with all that `config` says, as an apply merges them, but nobody owns what: a mutation
+/// of an admission policy. What is replaced as a whole cannot be told from what is left out, so it
+/// may not be named at all.
+pub fn merge(schema: &TypeSchema, live: &Value, config: &Value) -> Result<Value, String> {
+    if let Some(errors) = validate::errors(schema, config) {
+        return Err(format!("failed to convert patch object to typed object: {errors}"));
+    }
+    let atomic = atomic::paths(schema, config);
+    if !atomic.is_empty() {
+        let list = atomic.join(", ");
+        return Err(format!(
+            "invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {list}"
+        ));
+    }
+    let mut merged = merge::merge(Some(schema), live, config);
+    merge::drop_nulls(Some(schema), &mut merged, Some(live));
+    Ok(merged)
 }
 
 /// Managed fields after any other write: `new` is the object about to be stored in place of

@@ -42,6 +42,9 @@ pub enum JsonPatchError {
         /// Where it puts its value.
         path: String,
     },
+    /// A test found something else.
+    #[error("{0}")]
+    TestFailed(String),
     /// An operation does not fit the document.
     #[error("{0}")]
     DoesNotApply(String),
@@ -53,7 +56,10 @@ impl JsonPatchError {
         match self {
             Self::Malformed(_) => 400,
             Self::TooManyOperations(_) => 413,
-            Self::TooMuchCopied(_) | Self::TooDeep { .. } | Self::DoesNotApply(_) => 422,
+            Self::TooMuchCopied(_)
+            | Self::TooDeep { .. }
+            | Self::TestFailed(_)
+            | Self::DoesNotApply(_) => 422,
         }
     }
 }
@@ -72,7 +78,10 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), JsonPatchError> 
         // All is done on a copy, so there is nothing to undo.
         if json_patch::patch_unsafe(&mut patched, std::slice::from_ref(&operation)).is_err() {
             let why = why.unwrap_or_else(|| explain::why(&patched, &operation));
-            return Err(JsonPatchError::DoesNotApply(why));
+            return Err(match why.ends_with(explain::TEST_FAILED) {
+                true => JsonPatchError::TestFailed(why),
+                false => JsonPatchError::DoesNotApply(why),
+            });
         }
     }
     *document = patched;

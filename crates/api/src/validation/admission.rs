@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::field::Field;
-use super::selector;
+use super::{policy, selector};
 use crate::names;
 
 const FAILURE_POLICIES: [&str; 2] = ["Fail", "Ignore"];
@@ -49,10 +49,7 @@ fn webhook(hook: &Field<'_>) {
     }
     known(&hook.at("reinvocationPolicy"), &REINVOCATIONS);
     client(&hook.at("clientConfig"));
-    let conditions = hook.at("matchConditions");
-    if !conditions.is_empty() {
-        conditions.forbidden("match conditions are not supported by this server yet");
-    }
+    policy::conditions(&hook.at("matchConditions"), false);
 }
 
 /// At least three labels, as `hook.example.com`.

@@ -13,6 +13,7 @@ mod network;
 mod pod;
 mod pod_fields;
 mod pod_parts;
+mod policy;
 mod priority_class;
 mod workload;
 

@@ -10,10 +10,6 @@ use crate::request::Call;
 /// Whole kinds, by their storage, and a field each. A whole kind has "" for a field.
 const NOTES: &[(&str, &str)] = &[
     ("apiservices.apiregistration.k8s.io", ""),
-    ("mutatingadmissionpolicies.admissionregistration.k8s.io", ""),
-    ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", ""),
-    ("validatingadmissionpolicies.admissionregistration.k8s.io", ""),
-    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", ""),
     ("certificatesigningrequests.certificates.k8s.io", ""),
     ("cronjobs.batch", ""),
     ("csidrivers.storage.k8s.io", ""),

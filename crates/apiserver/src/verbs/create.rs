@@ -145,6 +145,7 @@ async fn insert_named(
         validate(call, &object)?;
         admission::judge(call, None, &object)?;
         strategy::allocate(registry, kind, None, &mut object)?;
+        webhooks::note_types(registry, kind, &mut object);
         let along = admission::quota::charge(call, &object)?;
         if dry_run {
             return Ok(Some(object));

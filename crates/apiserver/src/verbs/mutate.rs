@@ -170,6 +170,9 @@ fn finish(
         let generation = api::meta::generation(old) + 1;
         metadata_mut(new).insert("generation".to_owned(), generation.into());
     }
+    if part == Part::Main {
+        webhooks::note_types(call.registry(), kind, new);
+    }
     validate(kind, part, old, new)?;
     if managed == Managed::Update {
         set_managers(call, Some(old), new)?;

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::policy::Conditions;
 use serde_json::Value;
 
+use super::GROUP;
 use super::asked::Asked;
 use super::matching::Matching;
+use super::policy::Input;
 use crate::callout::Callee;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::kinds::Kind;
 use crate::object::{meta, text};
 use crate::table::list;
@@ -32,6 +35,7 @@ pub(super) struct Hook {
     /// Of AdmissionReview: `v1` or `v1beta1`.
     pub(super) review_version: &'static str,
     matching: Matching,
+    conditions: Conditions,
 }
 
 impl Hook {
@@ -57,12 +61,25 @@ impl Hook {
             reinvocable: is("/reinvocationPolicy", "IfNeeded"),
             review_version: versions.into_iter().find_map(known).unwrap_or("v1"),
             matching: Matching::of_hook(hook),
+            conditions: Conditions::compile(&hook["matchConditions"], false),
         }
     }
 
     /// The kind in whose form the hook wants to see this write; `None` where it does not.
-    pub(super) fn wants(&self, asked: &Asked<'_>) -> ApiResult<Option<Arc<Kind>>> {
-        self.matching.kind(asked)
+    pub(super) async fn wants(&self, asked: &Asked<'_>) -> ApiResult<Option<Arc<Kind>>> {
+        if asked.call.kind.group == GROUP {
+            return Ok(None);
+        }
+        let Some(kind) = self.matching.kind(asked)? else { return Ok(None) };
+        if self.conditions.is_empty() {
+            return Ok(Some(kind));
+        }
+        let input = Input::of(asked, &kind).await?;
+        match self.conditions.hold(&input.with(None)) {
+            Ok(hold) => Ok(hold.then_some(kind)),
+            Err(_) if self.ignores_failure => Ok(None),
+            Err(why) => Err(ApiError::forbidden(asked.call.kind, &asked.name, &why)),
+        }
     }
 }
 

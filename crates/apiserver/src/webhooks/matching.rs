@@ -45,7 +45,6 @@ impl Matching {
     }
 
     /// Of a policy or a binding: `matchConstraints`, `matchResources`.
-    #[expect(dead_code, reason = "policies are the next to match by it")]
     pub(super) fn of_resources(resources: &Value) -> Self {
         let rules = rules(resources, "/resourceRules");
         Self::read(resources, (!rules.is_empty()).then_some(rules))

@@ -30,18 +30,24 @@ pub(super) fn question(
     uid: &str,
     objects: (Value, Value),
 ) -> Value {
+    let mut request = request(asked, kind);
+    request["uid"] = uid.into();
+    (request["object"], request["oldObject"]) = objects;
+    let version = format!("admission.k8s.io/{}", hook.review_version);
+    json!({"kind": "AdmissionReview", "apiVersion": version, "request": request})
+}
+
+/// What is asked, without the objects it is about.
+pub(super) fn request(asked: &Asked<'_>, kind: &Kind) -> Value {
     let own = asked.call.kind;
     let shown = if asked.is_own_kind() { kind.gvk() } else { asked.gvk.clone() };
     let mut request = json!({
-        "uid": uid,
         "kind": gvk(&shown),
         "resource": resource(kind),
         "requestKind": gvk(&asked.gvk),
         "requestResource": resource(own),
         "operation": asked.operation.name(),
         "userInfo": user(&asked.call.user),
-        "object": objects.0,
-        "oldObject": objects.1,
         "dryRun": asked.dry_run,
         "options": asked.options,
     });
@@ -54,8 +60,7 @@ pub(super) fn question(
     for (field, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         request[field] = text.into();
     }
-    let version = format!("admission.k8s.io/{}", hook.review_version);
-    json!({"kind": "AdmissionReview", "apiVersion": version, "request": request})
+    request
 }
 
 fn gvk(gvk: &api::Gvk) -> Value {

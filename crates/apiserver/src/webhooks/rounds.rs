@@ -32,12 +32,23 @@ impl Round {
         self.changed = true;
         self.due.append(&mut self.called);
     }
+
+    /// This one was called, and is willing to be again.
+    pub(super) fn has_called(&mut self, id: String) {
+        self.called.insert(id);
+    }
+
+    /// Is this one to be called again?
+    pub(super) fn is_due(&self, id: &str) -> bool {
+        self.due.contains(id)
+    }
 }
 
 impl Webhooks {
-    /// Lets the mutating hooks change the object, each once.
+    /// Lets the mutating policies and hooks change the object, each once.
     pub(super) async fn mutate(&self, asked: &mut Asked<'_>) -> ApiResult<Round> {
         let mut round = Round::default();
+        self.policies.mutate(asked, &mut round, false).await?;
         for hook in &self.mutating {
             self.mutate_by(hook, asked, &mut round).await?;
         }
@@ -47,8 +58,9 @@ impl Webhooks {
     /// The hooks that want to see what has changed since they were called; none is called for
     /// the first time here.
     pub(super) async fn again(&self, asked: &mut Asked<'_>, round: &mut Round) -> ApiResult<()> {
+        self.policies.mutate(asked, round, true).await?;
         for hook in &self.mutating {
-            if round.due.contains(&hook.id) {
+            if round.is_due(&hook.id) {
                 self.mutate_by(hook, asked, round).await?;
             }
         }
@@ -61,7 +73,7 @@ impl Webhooks {
         asked: &mut Asked<'_>,
         round: &mut Round,
     ) -> ApiResult<()> {
-        let Some(kind) = hook.wants(asked)? else { return Ok(()) };
+        let Some(kind) = hook.wants(asked).await? else { return Ok(()) };
         let verdict = ask(hook, asked, &kind, true).await?;
         if let Some(verdict) = verdict
             && change(hook, asked, &kind, &verdict.patch).await?
@@ -69,16 +81,17 @@ impl Webhooks {
             round.has_changed();
         }
         if hook.reinvocable {
-            round.called.insert(hook.id.clone());
+            round.has_called(hook.id.clone());
         }
         Ok(())
     }
 
-    /// Asks the validating hooks.
+    /// Evaluates the validating policies, and asks the validating hooks.
     pub(super) async fn validate(&self, asked: &Asked<'_>) -> ApiResult<()> {
+        self.policies.validate(asked).await?;
         let mut wanted = Vec::new();
         for hook in &self.validating {
-            if let Some(kind) = hook.wants(asked)? {
+            if let Some(kind) = hook.wants(asked).await? {
                 wanted.push((hook, kind));
             }
         }
@@ -133,7 +146,11 @@ async fn ask(
 }
 
 /// An object of the call's kind in the form of another of its versions.
-async fn show(asked: &Asked<'_>, kind: &Kind, object: Option<Value>) -> ApiResult<Value> {
+pub(super) async fn show(
+    asked: &Asked<'_>,
+    kind: &Kind,
+    object: Option<Value>,
+) -> ApiResult<Value> {
     let Some(mut object) = object else { return Ok(Value::Null) };
     if asked.is_own_kind() {
         let call = asked.call;

@@ -14,6 +14,7 @@ mod kubectl;
 mod lists;
 mod pod_parts;
 mod pod_security;
+mod policies;
 mod priorities;
 mod quotas;
 mod reviews;

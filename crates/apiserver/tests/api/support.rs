@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
+pub use sampan_apiserver::UserInfo;
 use sampan_apiserver::authz::ClusterAuthorizer;
-use sampan_apiserver::{ApiServer, Config, Pki, UserInfo};
+use sampan_apiserver::{ApiServer, Config, Pki};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

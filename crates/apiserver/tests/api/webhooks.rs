@@ -296,3 +296,28 @@ async fn a_subresource_shows_its_own_body_and_another_version_the_one_that_is_wa
     );
     assert_eq!(seen["object"]["message"], "said");
 }
+
+#[tokio::test]
+async fn a_hook_is_asked_only_where_its_conditions_hold() {
+    let hooks = Hooks::start(|_| json!({"allowed": false})).await;
+    let server = Server::start().await;
+    let mut picky = hook(hooks.client(), json!([rule(&["CREATE"], "", "v1", "configmaps")]));
+    picky["matchConditions"] = json!([
+        {"name": "kind", "expression": "request.operation == 'CREATE'"},
+        {"name": "expression-1", "expression": "object.data.k == 'no'"},
+    ]);
+    configure(&server, "validating", "v", json!([picky])).await;
+    let post = format!("POST {CONFIG_MAPS}");
+    server.check(&post, config_map("a", json!({"k": "yes"})), 201, json!({})).await;
+    assert_eq!(hooks.count(), 0);
+    server.check(&post, config_map("b", json!({"k": "no"})), 400, json!({})).await;
+    // What cannot be evaluated is refused without asking.
+    let why = "configmaps \"b\" is forbidden: expression 'object.data.k == 'no'' resulted in error: no such key: k";
+    let expected = json!({"message": why, "reason": "Forbidden"});
+    server.check(&post, config_map("b", json!({})), 403, expected).await;
+    assert_eq!(hooks.count(), 1);
+    let ignore = json!({"webhooks": null});
+    let path = format!("{GROUP}/validatingwebhookconfigurations/v");
+    server.check(&format!("PATCH {path}"), ignore, 200, json!({})).await;
+    server.check(&post, config_map("b", json!({})), 201, json!({})).await;
+}

@@ -4,6 +4,9 @@ use json_patch::PatchOperation;
 use json_patch::jsonptr::Pointer;
 use serde_json::Value;
 
+/// How the reason of a test that found something else ends.
+pub(super) const TEST_FAILED: &str = ": test failed";
+
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -41,7 +44,7 @@ pub(super) fn why(document: &Value, operation: &PatchOperation) -> String {
     let lost = |what: String| format!("{name} operation does not apply: {what}: missing value");
     match (operation, place(document, path)) {
         (PatchOperation::Test(_), Place::Nowhere) => lost(format!("is missing path: {path}")),
-        (PatchOperation::Test(_), _) => format!("testing value {path} failed: test failed"),
+        (PatchOperation::Test(_), _) => format!("testing value {path} failed{TEST_FAILED}"),
         (PatchOperation::Replace(_), Place::Nowhere) => {
             lost(format!("doc is missing path: {path}"))
         }

@@ -33,8 +33,12 @@ fn a_webhook_says_who_it_is_and_how_it_fails() {
     check_hook("/timeoutSeconds", json!(31), &[timeout]);
     let versions = "webhooks[0].admissionReviewVersions: Invalid value: [\"v2\"]: must include at least one of v1, v1beta1";
     check_hook("/admissionReviewVersions", json!(["v2"]), &[versions]);
-    let conditions = "webhooks[0].matchConditions: Forbidden: match conditions are not supported by this server yet";
-    check_hook("/matchConditions", json!([{"name": "a", "expression": "true"}]), &[conditions]);
+    let condition = |expression: &str| json!([{"name": "a", "expression": expression}]);
+    check_hook("/matchConditions", condition("object.metadata.name == 'a'"), &[]);
+    let number = "webhooks[0].matchConditions[0].expression: Invalid value: \"1\": must evaluate to bool but got int";
+    check_hook("/matchConditions", condition("1"), &[number]);
+    let params = "webhooks[0].matchConditions[0].expression: Invalid value: \"params.x\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'params' (in container '')\n | params.x\n | ^";
+    check_hook("/matchConditions", condition("params.x"), &[params]);
 }
 
 #[test]
