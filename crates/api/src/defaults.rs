@@ -37,6 +37,7 @@ pub fn apply(gvk: &Gvk, object: &mut Value) {
         ("", "Secret") => secret(object),
         ("", "Service") => service::apply(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
+        ("apiregistration.k8s.io", "APIService") => api_service(object),
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
         ("admissionregistration.k8s.io", kind) => admission::apply(kind, object),
@@ -158,6 +159,13 @@ fn definition(object: &mut Value) {
                 });
             });
         });
+    });
+}
+
+fn api_service(object: &mut Value) {
+    const HTTPS: i64 = 443;
+    in_object(object, "spec", |spec| {
+        in_object(spec, "service", |service| fill(service, "port", json!(HTTPS)));
     });
 }
 

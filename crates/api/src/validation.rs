@@ -9,6 +9,7 @@ use crate::Gvk;
 
 mod address;
 mod admission;
+mod api_service;
 mod batch;
 mod budget;
 mod certificate;
@@ -122,6 +123,7 @@ fn others(gvk: &Gvk, object: &Field<'_>) {
         ("admissionregistration.k8s.io", kind) => {
             policy::binding(object, kind == "ValidatingAdmissionPolicyBinding");
         }
+        ("apiregistration.k8s.io", "APIService") => api_service::check(object),
         ("apps", "ControllerRevision") => controller::revision(object),
         ("apps", "DaemonSet") => controller::daemon_set(object),
         ("apps", "StatefulSet") => controller::stateful_set(object),

@@ -16,6 +16,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use crate::flowcontrol;
+use crate::pki::FRONT_PROXY;
 use crate::request;
 use crate::server::Shared;
 use crate::user::{MASTERS, UserInfo};
@@ -67,6 +68,8 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
     ensure(shared, slices, endpoint_slice(shared)).await?;
     ensure(shared, "/api/v1/namespaces/default/endpoints", endpoints(shared)).await?;
     ensure(shared, "/apis/networking.k8s.io/v1/servicecidrs", service_range(shared)).await?;
+    let maps = "/api/v1/namespaces/kube-system/configmaps";
+    ensure(shared, maps, extension_authentication(shared)).await?;
     flow::seed(shared).await?;
     flowcontrol::pass(shared).await
 }
@@ -141,6 +144,24 @@ pub(crate) async fn ask(
 fn failed(path: &str, answer: &Value) -> BootstrapError {
     let message = answer["message"].as_str().unwrap_or("no reason was given").to_owned();
     BootstrapError { path: path.to_owned(), message }
+}
+
+/// By what the servers behind this one know that it is this one who asks, and for whom.
+fn extension_authentication(shared: &Shared) -> Value {
+    let list = |word: &str| json!([word]).to_string();
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+        "data": {
+            "client-ca-file": shared.pki.ca_pem(),
+            "requestheader-allowed-names": list(FRONT_PROXY),
+            "requestheader-client-ca-file": shared.pki.front_proxy_ca_pem(),
+            "requestheader-extra-headers-prefix": list("X-Remote-Extra-"),
+            "requestheader-group-headers": list("X-Remote-Group"),
+            "requestheader-uid-headers": list("X-Remote-Uid"),
+            "requestheader-username-headers": list("X-Remote-User"),
+        },
+    })
 }
 
 fn service(shared: &Shared) -> Value {

@@ -1,7 +1,10 @@
 //! Calls out of this server, over HTTPS: to webhooks by their URL or behind a Service, and to
 //! what stands behind a Service at all.
 
+pub(crate) mod any_certificate;
 mod connection;
+pub(crate) mod exchange;
+mod secured;
 pub(crate) mod service;
 
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use bytes::Bytes;
 use rustls::ClientConfig;
 use serde_json::Value;
 
+pub(crate) use self::secured::{Secured, Trust};
 use crate::object::text;
 use crate::registry::Registry;
 

@@ -1,6 +1,7 @@
 //! What is not a resource: health, version, discovery and OpenAPI.
 
 mod aggregated;
+mod catalog;
 mod groups;
 mod health;
 mod issuer;
@@ -14,7 +15,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
+use self::catalog::Catalog;
 pub(crate) use self::openapi::Documents;
+use crate::aggregation::Extensions;
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Served;
 use crate::server::Shared;
@@ -29,6 +32,7 @@ const MINOR: &str = "36";
 pub(crate) fn answer(
     shared: &Arc<Shared>,
     kinds: &Served,
+    extensions: &Extensions,
     request: &Request<Body>,
 ) -> ApiResult<Response> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -37,22 +41,23 @@ pub(crate) fn answer(
     let path = request.uri().path().trim_end_matches('/');
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let headers = request.headers();
+    let catalog = &Catalog { kinds, extensions };
     match parts.as_slice() {
-        [] => Ok(ok(&json!({"paths": groups::paths(kinds)}))),
+        [] => Ok(ok(&json!({"paths": groups::paths(catalog)}))),
         ["version"] => Ok(ok(&version())),
         ["metrics"] => Ok(metrics(shared.metrics())),
         ["healthz" | "livez" | "readyz", check @ ..] => {
             health::answer(shared, parts[0], check, request.uri())
         }
-        ["api"] => aggregated::or(kinds, headers, "", || groups::versions(&shared.config)),
-        ["apis"] => aggregated::or(kinds, headers, "apis", || groups::group_list(kinds)),
+        ["api"] => aggregated::or(catalog, headers, "", || groups::versions(&shared.config)),
+        ["apis"] => aggregated::or(catalog, headers, "apis", || groups::group_list(catalog)),
         ["api", version] => found(groups::resources(kinds, "", version)),
-        ["apis", group] => found(groups::group(kinds, group)),
+        ["apis", group] => found(groups::group(catalog, group)),
         ["apis", group, version] => found(groups::resources(kinds, group, version)),
         [".well-known", "openid-configuration"] => Ok(issuer::configuration(shared)),
         ["openid", "v1", "jwks"] => Ok(issuer::key_set(shared)),
         ["openapi", "v2"] => openapi::v2(kinds, headers),
-        ["openapi", "v3"] => openapi::index(kinds, headers),
+        ["openapi", "v3"] => openapi::index(catalog, headers),
         ["openapi", "v3", rest @ ..] => {
             openapi::document(kinds, &rest.join("/"), headers, request.uri())
         }

@@ -4,6 +4,7 @@
 //! stands in one table ([`kinds`]). Deliberately not here: controllers, and anything that
 //! touches the machine; both are clients of this API.
 
+mod aggregation;
 pub mod authn;
 pub mod authz;
 mod body;

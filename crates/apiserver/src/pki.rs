@@ -8,6 +8,7 @@ mod authority;
 mod certificates;
 mod clock;
 mod files;
+mod front_proxy;
 pub mod keyring;
 mod kubeconfig;
 mod life;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 
 use self::authority::Root;
 pub use self::clock::Clock;
+use self::front_proxy::FrontProxy;
+pub(crate) use self::front_proxy::NAME as FRONT_PROXY;
 use self::keyring::Keyring;
 use self::serving::Serving;
 pub use self::serving::{ServingNames, is_name};
@@ -88,6 +91,7 @@ pub struct Pki {
     serving: Arc<Serving>,
     tokens: TokenKey,
     keyring: Arc<Keyring>,
+    front_proxy: Arc<FrontProxy>,
 }
 
 impl Pki {
@@ -100,7 +104,8 @@ impl Pki {
     pub fn open_at(directory: impl AsRef<Path>, clock: Clock) -> Result<Self, PkiError> {
         let directory = directory.as_ref();
         files::make_directory(directory)?;
-        let root = Arc::new(Root::open(directory, clock.clone())?);
+        let root = Arc::new(Root::open(directory, "ca", clock.clone())?);
+        let front_proxy = Arc::new(FrontProxy::open(directory, clock.clone())?);
         let serving = Serving::new(directory.to_owned(), clock.clone(), root.clone());
         Ok(Self {
             tokens: TokenKey::open(&directory.join("service-account.key"))?,
@@ -108,12 +113,23 @@ impl Pki {
             serving: Arc::new(serving),
             clock,
             root,
+            front_proxy,
         })
     }
 
     /// The CA's certificate, as clients must trust it now.
     pub fn ca_pem(&self) -> String {
         self.root.current().pem.clone()
+    }
+
+    /// The certificate of the authority that vouches for this server where it speaks for others.
+    pub(crate) fn front_proxy_ca_pem(&self) -> String {
+        self.front_proxy.ca_pem()
+    }
+
+    /// What this server shows where it speaks for others.
+    pub(crate) fn front_proxy(&self) -> Arc<dyn rustls::client::ResolvesClientCert> {
+        self.front_proxy.clone()
     }
 
     /// A kubeconfig for a user in these groups, with a fresh client certificate.

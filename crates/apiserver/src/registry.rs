@@ -12,7 +12,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::Value;
 use store::{KeyValue, Range, Store};
+use tokio::sync::Notify;
 
+use crate::aggregation::Extensions;
 use crate::config::ServiceRange;
 use crate::custom::Definitions;
 use crate::error::ApiResult;
@@ -38,6 +40,9 @@ pub(crate) struct Registry {
     /// Who else has a say in a write.
     pub(crate) webhooks: ArcSwap<Webhooks>,
     pub(crate) definitions: Definitions,
+    extensions: ArcSwap<Extensions>,
+    /// Told when it should be looked at who answers for which group.
+    pub(crate) extensions_changed: Arc<Notify>,
     /// Whose turn it is to be charged to a namespace's quotas.
     pub(crate) turns: Turns,
 }
@@ -50,11 +55,14 @@ impl Registry {
             kinds: ArcSwap::from_pointee(Served::with([])),
             webhooks: ArcSwap::default(),
             definitions: Definitions::default(),
+            extensions: ArcSwap::default(),
+            extensions_changed: Arc::default(),
             turns: Turns::default(),
         };
         // What was defined before is served from the first request on.
         registry.follow_definitions();
         registry.follow_webhooks();
+        registry.follow_extensions();
         registry
     }
 
@@ -66,6 +74,16 @@ impl Registry {
     /// From now on the hooks in the store are asked.
     pub(crate) fn follow_webhooks(&self) {
         self.webhooks.rcu(|before| Arc::new(Webhooks::read(&self.store, before)));
+    }
+
+    /// From now on requests go to the servers that the APIServices in the store name.
+    pub(crate) fn follow_extensions(&self) {
+        self.extensions.rcu(|before| Arc::new(Extensions::read(self, before)));
+    }
+
+    /// The servers behind this one.
+    pub(crate) fn extensions(&self) -> Arc<Extensions> {
+        self.extensions.load_full()
     }
 
     /// The kinds that are served now.

@@ -27,7 +27,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
 use crate::server::Shared;
 use crate::user::UserInfo;
-use crate::{discovery, negotiate, subresources, verbs, webhooks};
+use crate::{aggregation, discovery, negotiate, subresources, verbs, webhooks};
 
 /// More warnings than this are not sent with one reply.
 const WARNINGS_MAX: usize = 50;
@@ -58,6 +58,13 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
     let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
     let user = impersonation::effective(&*shared.authorizer, user, request.headers())?;
+    let extensions = shared.registry.extensions();
+    if let Some(extension) = extensions.at(request.uri().path()) {
+        let asked = aggregation::Asked::read(request.method(), request.uri())?;
+        let asked = asked.attributes(&user);
+        let work = aggregation::answer(&shared, extension, &asked, request);
+        return turns::take(&shared, &asked, 1, work).await;
+    }
     let kinds = shared.registry.kinds();
     match path::parse(&kinds, request.uri().path())? {
         Target::Path => {
@@ -68,7 +75,11 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
                 // Owned here: a body cannot be shared between threads.
                 let request = request;
                 authorize::path(&shared, &user, &verb, &path)?;
-                discovery::answer(&shared, &kinds, &request)
+                if let Some(extension) = extensions.documented_at(&path) {
+                    let asked = request.into_parts().0;
+                    return Ok(aggregation::document(&shared, extension, asked).await);
+                }
+                discovery::answer(&shared, &kinds, &extensions, &request)
             })
             .await
         }

@@ -12,7 +12,7 @@ use crate::flowcontrol::{self, FlowControl};
 use crate::pki::Pki;
 use crate::registry::{Registry, Rotated, SecretsError, SecretsReport};
 use crate::watch::Changes;
-use crate::{bootstrap, custom, request};
+use crate::{aggregation, bootstrap, custom, request};
 
 /// The Kubernetes API over a store. Clones are the same server.
 #[derive(Clone)]
@@ -116,6 +116,7 @@ impl ApiServer {
         self.shared.ready.get_or_init(|| {
             self.clean_up_definitions();
             self.follow_flow_control();
+            self.keep_api_services();
         });
         Ok(())
     }
@@ -152,6 +153,13 @@ impl ApiServer {
     fn follow_flow_control(&self) {
         let closing = self.shared.closing.clone();
         tokio::spawn(flowcontrol::follow(Arc::downgrade(&self.shared), closing));
+    }
+
+    /// Runs until the server closes.
+    fn keep_api_services(&self) {
+        let changed = self.shared.registry.extensions_changed.clone();
+        let closing = self.shared.closing.clone();
+        tokio::spawn(aggregation::keep(Arc::downgrade(&self.shared), closing, changed));
     }
 
     /// The API as a service. A request's [`UserInfo`](crate::UserInfo) extension says who

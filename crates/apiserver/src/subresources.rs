@@ -2,7 +2,7 @@
 
 mod binding;
 mod eviction;
-mod http_proxy;
+pub(crate) mod http_proxy;
 mod proxy;
 pub(crate) mod review;
 mod scale;

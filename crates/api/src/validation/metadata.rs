@@ -59,7 +59,7 @@ fn name_rule(gvk: &Gvk) -> NameRule {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Namespace") => names::dns_label,
         ("", "Service") => names::dns1035_label,
-        ("rbac.authorization.k8s.io", _) => names::path_segment,
+        ("apiregistration.k8s.io", _) | ("rbac.authorization.k8s.io", _) => names::path_segment,
         _ => names::dns_subdomain,
     }
 }

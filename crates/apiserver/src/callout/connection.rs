@@ -8,9 +8,10 @@ use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, RootCertStore};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -31,15 +32,20 @@ fn trusted_roots(bundle: &[u8]) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// A client that trusts the authorities of this PEM text and no other.
-pub(super) fn trusting(bundle: &[u8]) -> Result<Arc<ClientConfig>, String> {
-    let roots = trusted_roots(bundle)?;
+/// Whom the authorities of this PEM text vouch for, and nobody else.
+pub(super) fn vouched_for(
+    bundle: &[u8],
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has what the default versions need")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(trusted_roots(bundle)?))
+}
+
+/// A client that trusts the authorities of this PEM text and no other.
+pub(super) fn trusting(bundle: &[u8]) -> Result<Arc<ClientConfig>, String> {
+    let mut config = vouched_for(bundle)?.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -172,7 +178,7 @@ fn not_connected(error: &io::Error) -> String {
 }
 
 /// Go's words for a server whose certificate is not as it must be.
-fn not_trusted(error: &io::Error, name: &str) -> String {
+pub(super) fn not_trusted(error: &io::Error, name: &str) -> String {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match cause {
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {

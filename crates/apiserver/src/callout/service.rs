@@ -47,6 +47,11 @@ pub(crate) fn address(
     Ok(all[usize::from(rand::random::<u16>()) % all.len()].clone())
 }
 
+/// Does anybody say where the Service's endpoints are?
+pub(crate) fn has_slices(registry: &Registry, namespace: &str, name: &str) -> bool {
+    slices(registry, namespace).iter().any(|slice| of_service(slice, name))
+}
+
 fn slices(registry: &Registry, namespace: &str) -> Vec<Value> {
     let kind = kinds::find("discovery.k8s.io", "v1", "endpointslices");
     let kind = kind.expect("endpoint slices are in the table");

@@ -63,6 +63,7 @@ impl Registry {
         before.into_values().for_each(Made::end);
         drop(made);
         self.definitions.changed.notify_one();
+        self.extensions_changed.notify_one();
     }
 }
 

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::groups::named_groups;
+use super::catalog::{Catalog, Group, Version};
 use super::ok;
+use crate::aggregation::Extension;
 use crate::error::ApiResult;
 use crate::kinds::{Kind, Served, Subresource, VERBS};
 use crate::negotiate;
@@ -21,7 +22,7 @@ const GROUP: &str = "apidiscovery.k8s.io";
 /// The aggregated document where the client asks for it, else the plain one.
 /// `root` is "" for the core group and "apis" for the others.
 pub(super) fn or(
-    kinds: &Served,
+    catalog: &Catalog<'_>,
     headers: &HeaderMap,
     root: &str,
     plain: impl FnOnce() -> Value,
@@ -33,15 +34,16 @@ pub(super) fn or(
             _ => None,
         };
         if let Some(version @ ("v2" | "v2beta1")) = version {
-            return Ok(document(kinds, headers, root, version));
+            return Ok(document(catalog, headers, root, version));
         }
     }
     Err(Status::not_acceptable(&["application/json"]).into())
 }
 
-fn document(kinds: &Served, headers: &HeaderMap, root: &str, version: &str) -> Response {
-    let groups = if root.is_empty() { vec![""] } else { named_groups(kinds) };
-    let items: Vec<Value> = groups.into_iter().map(|name| group(kinds, name)).collect();
+fn document(catalog: &Catalog<'_>, headers: &HeaderMap, root: &str, version: &str) -> Response {
+    let groups = catalog.groups().into_iter();
+    let groups = groups.filter(|group| group.name.is_empty() == root.is_empty());
+    let items: Vec<Value> = groups.map(|found| group(catalog.kinds, &found)).collect();
     let body = json!({
         "kind": "APIGroupDiscoveryList",
         "apiVersion": format!("{GROUP}/{version}"),
@@ -64,16 +66,18 @@ fn document(kinds: &Served, headers: &HeaderMap, root: &str, version: &str) -> R
     response
 }
 
-fn group(kinds: &Served, name: &str) -> Value {
-    let versions: Vec<Value> = kinds
-        .group_versions()
-        .into_iter()
-        .filter(|(group, _)| *group == name)
-        .map(|(group, version)| {
-            json!({"version": version, "resources": resources(kinds, group, version), "freshness": "Current"})
-        })
-        .collect();
-    let metadata = if name.is_empty() { json!({}) } else { json!({"name": name}) };
+fn group(kinds: &Served, group: &Group<'_>) -> Value {
+    let version = |version: &Version<'_>| {
+        let learned = version.extension.map(Extension::learned);
+        let (resources, freshness) = match learned {
+            None => (resources(kinds, group.name, version.name), "Current"),
+            Some(Some(learned)) if version.is_available() => (learned.resources.clone(), "Current"),
+            Some(learned) => (learned.map(|l| l.resources.clone()).unwrap_or_default(), "Stale"),
+        };
+        json!({"version": version.name, "resources": resources, "freshness": freshness})
+    };
+    let versions: Vec<Value> = group.versions.iter().map(version).collect();
+    let metadata = if group.name.is_empty() { json!({}) } else { json!({"name": group.name}) };
     json!({"metadata": metadata, "versions": versions})
 }
 

@@ -2,20 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::catalog::{Catalog, Group, Version};
 use crate::kinds::{Kind, Served, Subresource, VERBS};
 use crate::request::Review;
 use crate::server::Settings;
-
-/// The groups besides core, in order.
-pub(super) fn named_groups(kinds: &Served) -> Vec<&str> {
-    let mut groups = Vec::new();
-    for (group, _) in kinds.group_versions() {
-        if !group.is_empty() && !groups.contains(&group) {
-            groups.push(group);
-        }
-    }
-    groups
-}
 
 /// `/api`
 pub(super) fn versions(settings: &Settings) -> Value {
@@ -30,31 +20,24 @@ pub(super) fn versions(settings: &Settings) -> Value {
 }
 
 /// `/apis`
-pub(super) fn group_list(kinds: &Served) -> Value {
-    let groups = named_groups(kinds).into_iter();
-    let groups: Vec<Value> = groups.filter_map(|group| group_value(kinds, group)).collect();
+pub(super) fn group_list(catalog: &Catalog<'_>) -> Value {
+    let groups: Vec<Value> = catalog.named_groups().map(|group| group_value(&group)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/<group>`
-pub(super) fn group(kinds: &Served, name: &str) -> Option<Value> {
-    let mut value = group_value(kinds, name)?;
+pub(super) fn group(catalog: &Catalog<'_>, name: &str) -> Option<Value> {
+    let mut value = group_value(&catalog.named_groups().find(|group| group.name == name)?);
     value["kind"] = "APIGroup".into();
     value["apiVersion"] = "v1".into();
     Some(value)
 }
 
-fn group_value(kinds: &Served, name: &str) -> Option<Value> {
-    let versions: Vec<Value> = kinds
-        .group_versions()
-        .into_iter()
-        .filter(|(group, _)| *group == name && !group.is_empty())
-        .map(|(group, version)| {
-            json!({"groupVersion": format!("{group}/{version}"), "version": version})
-        })
-        .collect();
-    let preferred = versions.first()?.clone();
-    Some(json!({"name": name, "versions": versions, "preferredVersion": preferred}))
+fn group_value(group: &Group<'_>) -> Value {
+    let name = group.name;
+    let version = |version: &Version<'_>| json!({"groupVersion": format!("{name}/{}", version.name), "version": version.name});
+    let versions: Vec<Value> = group.versions.iter().map(version).collect();
+    json!({"name": name, "preferredVersion": versions[0], "versions": versions})
 }
 
 /// `/api/v1`, `/apis/<group>/<version>`
@@ -119,7 +102,7 @@ fn subresource(kind: &Kind, sub: Subresource) -> Value {
 }
 
 /// `/`
-pub(super) fn paths(kinds: &Served) -> Vec<String> {
+pub(super) fn paths(catalog: &Catalog<'_>) -> Vec<String> {
     let mut all: Vec<String> = [
         "/api",
         "/api/v1",
@@ -135,11 +118,10 @@ pub(super) fn paths(kinds: &Served) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    for (group, version) in
-        kinds.group_versions().into_iter().filter(|(group, _)| !group.is_empty())
-    {
-        all.push(format!("/apis/{group}"));
-        all.push(format!("/apis/{group}/{version}"));
+    for group in catalog.named_groups() {
+        all.push(format!("/apis/{}", group.name));
+        let path = |version: &Version<'_>| format!("/apis/{}/{}", group.name, version.name);
+        all.extend(group.versions.iter().map(path));
     }
     all.sort();
     all

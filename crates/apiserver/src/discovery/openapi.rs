@@ -22,6 +22,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::v2::answer as v2;
+use super::catalog::Catalog;
 use super::{GIT_VERSION, paths, takes_json};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{Kind, Served};
@@ -134,9 +135,10 @@ impl Document {
 }
 
 /// `/openapi/v3`
-pub(super) fn index(kinds: &Served, headers: &HeaderMap) -> ApiResult<Response> {
+pub(super) fn index(catalog: &Catalog<'_>, headers: &HeaderMap) -> ApiResult<Response> {
     json_only(headers)?;
-    let paths: Map<String, Value> = kinds
+    let mut paths: Map<String, Value> = catalog
+        .kinds
         .documents()
         .groups
         .iter()
@@ -145,6 +147,14 @@ pub(super) fn index(kinds: &Served, headers: &HeaderMap) -> ApiResult<Response> 
             (name.clone(), json!({"serverRelativeURL": url}))
         })
         .collect();
+    for extension in catalog.extensions.all() {
+        let name = name(&extension.group, &extension.version);
+        paths.remove(&name);
+        if let Some(hash) = extension.learned().and_then(|learned| learned.openapi_hash.clone()) {
+            let url = format!("/openapi/v3/{name}?hash={hash}");
+            paths.insert(name, json!({"serverRelativeURL": url}));
+        }
+    }
     Ok(respond::value(StatusCode::OK, &json!({"paths": paths})))
 }
 

@@ -26,17 +26,24 @@ pub(super) struct Authority {
 /// The authority over time.
 pub(super) struct Root {
     directory: PathBuf,
+    /// What its files are named: `ca`.
+    name: &'static str,
     clock: Clock,
     current: ArcSwap<Authority>,
     renewing: Mutex<()>,
 }
 
 impl Root {
-    /// Reads the CA, or makes one where there is none.
-    pub(super) fn open(directory: &Path, clock: Clock) -> Result<Self, PkiError> {
-        let authority = open(directory, clock.now())?;
+    /// Reads the CA of these files, or makes one where there is none.
+    pub(super) fn open(
+        directory: &Path,
+        name: &'static str,
+        clock: Clock,
+    ) -> Result<Self, PkiError> {
+        let authority = open(directory, name, clock.now())?;
         let root = Self {
             directory: directory.to_owned(),
+            name,
             clock,
             current: ArcSwap::from_pointee(authority),
             renewing: Mutex::new(()),
@@ -56,11 +63,10 @@ impl Root {
         if AUTHORITY.is_kept_by(self.current().life, now) {
             return Ok(());
         }
-        let key_path = self.directory.join("ca.key");
+        let (certificate_path, key_path) = files_of(&self.directory, self.name);
         let key = files::read(&key_path)?.and_then(|pem| KeyPair::from_pem(&pem).ok());
         let key = key.ok_or(PkiError::Unusable { what: "CA key", path: key_path })?;
-        let pem = certificate(&key, now).map_err(issue("CA"))?;
-        let certificate_path = self.directory.join("ca.crt");
+        let pem = certificate(&key, self.name, now).map_err(issue("CA"))?;
         files::write(&certificate_path, &pem)?;
         self.current.store(Arc::new(authority(pem, key, &certificate_path)?));
         tracing::info!("the CA's certificate was issued again, with the same key");
@@ -68,15 +74,20 @@ impl Root {
     }
 }
 
-fn open(directory: &Path, now: i64) -> Result<Authority, PkiError> {
-    let (certificate_path, key_path) = (directory.join("ca.crt"), directory.join("ca.key"));
+/// The certificate and the key.
+fn files_of(directory: &Path, name: &str) -> (PathBuf, PathBuf) {
+    (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")))
+}
+
+fn open(directory: &Path, name: &str, now: i64) -> Result<Authority, PkiError> {
+    let (certificate_path, key_path) = files_of(directory, name);
     let unusable = |what, path: &Path| PkiError::Unusable { what, path: path.to_owned() };
     if let (Some(pem), Some(key)) = (files::read(&certificate_path)?, files::read(&key_path)?) {
         let key = KeyPair::from_pem(&key).map_err(|_| unusable("CA key", &key_path))?;
         return authority(pem, key, &certificate_path);
     }
     let key = KeyPair::generate().map_err(issue("CA"))?;
-    let pem = certificate(&key, now).map_err(issue("CA"))?;
+    let pem = certificate(&key, name, now).map_err(issue("CA"))?;
     // The key first: a certificate without its key would look complete.
     files::write(&key_path, &key.serialize_pem())?;
     files::write(&certificate_path, &pem)?;
@@ -91,9 +102,9 @@ fn authority(pem: String, key: KeyPair, path: &Path) -> Result<Authority, PkiErr
     Ok(Authority { issuer, pem, certificate, life })
 }
 
-fn certificate(key: &KeyPair, now: i64) -> Result<String, rcgen::Error> {
+fn certificate(key: &KeyPair, name: &str, now: i64) -> Result<String, rcgen::Error> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "sampan-ca");
+    params.distinguished_name.push(DnType::CommonName, format!("sampan-{name}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![
         KeyUsagePurpose::DigitalSignature,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use store::{Compare, KeyValue, Op, Revision, Txn};
 
 use super::{Registry, addresses};
+use crate::aggregation;
 use crate::custom;
 use crate::error::ApiResult;
 use crate::kinds::{self, Kind};
@@ -77,6 +78,13 @@ impl Registry {
         }
         if reply.succeeded && webhooks::is_configuration(&kind.storage) {
             self.follow_webhooks();
+        }
+        if reply.succeeded && kind.storage == aggregation::STORAGE {
+            self.follow_extensions();
+        }
+        let watched = kind.storage == aggregation::STORAGE || !self.extensions().is_empty();
+        if reply.succeeded && watched && aggregation::concerns(&kind.storage) {
+            self.extensions_changed.notify_one();
         }
         Ok(if reply.succeeded { Written::At(reply.revision) } else { Written::Raced })
     }

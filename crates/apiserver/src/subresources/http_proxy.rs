@@ -1,10 +1,9 @@
 //! `pods/proxy`, `services/proxy`, `nodes/proxy`: a request handed on to what runs there, path and
 //! query and all, upgrades too. A node's is its kubelet API.
 
-mod exchange;
+mod connect;
 mod location;
 mod rewrite;
-mod tls;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
@@ -13,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri}
 use tower::ServiceExt as _;
 
 use self::location::{Address, Location};
+use crate::callout::exchange;
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Subresource;
 use crate::request::Call;
@@ -81,7 +81,7 @@ impl Asked {
 }
 
 /// Takes away what only concerned this server.
-fn strip(headers: &mut HeaderMap) {
+pub(crate) fn strip(headers: &mut HeaderMap) {
     headers.remove(AUTHORIZATION);
     let ours: Vec<HeaderName> =
         headers.keys().filter(|name| name.as_str().starts_with(IMPERSONATION)).cloned().collect();
@@ -120,7 +120,7 @@ async fn outside(
     let forwarded = HeaderValue::from_str(&format!("{}{}", asked.prefix, asked.path));
     headers.insert(FORWARDED_URI, forwarded.expect("what was a URI is visible ASCII"));
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("").to_owned();
-    let response = exchange::send(address, request).await?;
+    let response = connect::send(address, request).await?;
     let links = rewrite::Links { prefix: &asked.prefix, hosts: [&address.to_string(), &host] };
     rewrite::response(&links, response).await
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod aggregation;
 mod bounds;
 mod conversations;
 mod custom;

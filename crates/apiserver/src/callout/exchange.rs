@@ -1,22 +1,18 @@
 //! One request and its reply over a connection of its own; after an upgrade, bytes both ways.
 
+use std::future::Future;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{
-    CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-
-use super::location::Address;
-use super::tls;
-use crate::error::{ApiError, ApiResult};
 
 /// As upstream's dialer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,7 +31,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// Whether a request wants to go on in another protocol.
-pub(super) fn wants_upgrade(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE) && connection_words(headers).any(|word| word == "upgrade")
 }
 
@@ -58,57 +54,54 @@ fn take_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     upgrade
 }
 
-fn unreachable(why: &dyn std::fmt::Display) -> ApiError {
-    ApiError::unavailable(format!("error trying to reach service: {why}"))
-}
-
 /// With TLS or without.
-trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-async fn connect(address: &Address) -> ApiResult<Box<dyn Transport>> {
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address.at)).await;
-    let dial = |why: &str| unreachable(&format!("dial tcp {address}: {why}"));
-    let stream =
-        connected.map_err(|_| dial("i/o timeout"))?.map_err(|error| match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => dial("connect: connection refused"),
-            std::io::ErrorKind::HostUnreachable => dial("connect: no route to host"),
-            _ => dial(&error.to_string()),
-        })?;
+/// A connection to an address, with Go's words where there is none.
+pub(crate) async fn dial(at: (&str, u16)) -> Result<TcpStream, String> {
+    let shown = format!("dial tcp {}:{}", at.0, at.1);
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(at)).await;
+    let connected = connected.map_err(|_| format!("{shown}: i/o timeout"))?;
+    let stream = connected.map_err(|error| match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => format!("{shown}: connect: connection refused"),
+        std::io::ErrorKind::HostUnreachable => format!("{shown}: connect: no route to host"),
+        _ => format!("{shown}: {error}"),
+    })?;
     // Latency over batching; a socket that refuses this still works.
     let _ = stream.set_nodelay(true);
-    if !address.https {
-        return Ok(Box::new(stream));
-    }
-    let secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls::connect(stream)).await;
-    let secured = secured.map_err(|_| unreachable(&"net/http: TLS handshake timeout"))?;
-    Ok(Box::new(secured.map_err(|error| unreachable(&error))?))
+    Ok(stream)
 }
 
-/// Sends a request whose URI is a path.
-pub(super) async fn send(address: &Address, mut request: Request<Body>) -> ApiResult<Response> {
+/// Ends a handshake that takes too long.
+pub(crate) async fn handshake<T>(
+    secured: impl Future<Output = std::io::Result<T>>,
+) -> Result<std::io::Result<T>, String> {
+    let secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, secured).await;
+    secured.map_err(|_| "net/http: TLS handshake timeout".to_owned())
+}
+
+/// Sends a request whose URI is a path, and that names its host.
+pub(crate) async fn send(
+    stream: Box<dyn Transport>,
+    mut request: Request<Body>,
+) -> Result<Response, hyper::Error> {
     let upgrade = take_hop_by_hop(request.headers_mut());
     let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     if let Some(protocol) = upgrade {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         request.headers_mut().insert(UPGRADE, protocol);
     }
-    if !request.headers().contains_key(HOST) {
-        let host = HeaderValue::from_str(&address.to_string());
-        request.headers_mut().insert(HOST, host.expect("an address is ASCII"));
-    }
     *request.version_mut() = Version::HTTP_11;
-    let stream = TokioIo::new(connect(address).await?);
-    let (mut sender, connection) =
-        http1::handshake(stream).await.map_err(|error| unreachable(&error))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends with the reply's last byte, or with its reader.
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "proxied connection ended");
         }
     });
-    let mut response = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+    let mut response = sender.send_request(request).await?;
     match client {
         Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let other = hyper::upgrade::on(&mut response);
@@ -164,17 +157,5 @@ mod tests {
         let asks = [("connection", "Upgrade"), ("upgrade", "websocket"), ("accept", "*/*")];
         check(&asks, &["accept"], Some("websocket"));
         check(&[("upgrade", "h2c")], &[], None);
-    }
-
-    #[tokio::test]
-    async fn nobody_there_is_told_as_upstream_does() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = Address { at: listener.local_addr().unwrap(), https: false };
-        drop(listener);
-        let error = send(&address, Request::new(Body::empty())).await.unwrap_err();
-        let expected = format!(
-            "error trying to reach service: dial tcp {address}: connect: connection refused"
-        );
-        assert_eq!((error.code(), &error.status().message), (503, &expected));
     }
 }

@@ -1,29 +1,33 @@
-//! TLS to what is proxied. As upstream, its certificate is not looked at: pods and services have none
-//! that anybody could know, and the request carries no credentials of the client.
+//! TLS to whom nobody vouches for, where that is what was asked for, or where there is nobody who could:
+//! as upstream, the certificates of pods and services that are proxied are not looked at. Such a
+//! request carries no credentials of the client.
 
 use std::sync::{Arc, LazyLock};
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-static CONNECTOR: LazyLock<TlsConnector> = LazyLock::new(|| {
+static CONNECTOR: LazyLock<TlsConnector> =
+    LazyLock::new(|| TlsConnector::from(Arc::new(taken_as_it_is().with_no_client_auth())));
+
+/// A client that takes every certificate.
+pub(super) fn taken_as_it_is() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
+    ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("the provider knows the default versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
-});
+}
 
 /// TLS over a connection to an address.
-pub(super) async fn connect(stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
     CONNECTOR.connect(name, stream).await
 }
