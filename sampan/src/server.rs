@@ -15,6 +15,7 @@ mod listeners;
 mod node_agent;
 mod ranges;
 mod reports;
+mod signer;
 pub mod stores;
 mod unix_socket;
 
@@ -182,9 +183,16 @@ async fn start(
         controllers::Clients {
             controllers: clients::inside(router.clone(), Identity::ControllerManager),
             scheduler: clients::inside(router.clone(), Identity::Scheduler),
+            account: Box::new({
+                let router = router.clone();
+                move |name| clients::inside(router.clone(), Identity::Account(name.to_owned()))
+            }),
         },
         tasks,
-        controllers::ControllersConfig { root_ca_pem: Arc::new(move || pki.ca_pem()) },
+        controllers::ControllersConfig {
+            signer: Arc::new(signer::ClusterKeys(pki.clone())),
+            root_ca_pem: Arc::new(move || pki.ca_pem()),
+        },
     );
     let node_name = match &args.node_name {
         Some(name) => name.clone(),

@@ -1,9 +1,13 @@
-//! Who is at the other end: client certificates, ServiceAccount tokens and bootstrap tokens.
+//! Who is at the other end: client certificates, and tokens of a file, of ServiceAccounts and of
+//! bootstrap Secrets.
 
 mod bootstrap_token;
 pub(crate) mod impersonation;
+mod secret_token;
+mod static_tokens;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -13,6 +17,8 @@ use crate::error::ApiError;
 use crate::pki::token::{Claims, ISSUER, Named, TokenError};
 use crate::server::Shared;
 use crate::user::{AUTHENTICATED, UserInfo};
+
+pub use self::static_tokens::{StaticTokens, TokenFileError};
 
 /// The user a verified client certificate speaks for: its common name, its organisations
 /// as groups. `None` where it names nobody.
@@ -33,7 +39,7 @@ pub fn user_of_certificate(der: &[u8]) -> Option<UserInfo> {
 
 /// The user of the request's bearer token; `None` when it has none.
 pub(crate) fn user_of_token(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     headers: &HeaderMap,
 ) -> Result<Option<UserInfo>, ApiError> {
     let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
@@ -56,14 +62,28 @@ pub(crate) struct Authenticated {
 
 /// The owner of a token that is for one of these audiences.
 pub(crate) fn authenticate(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     token: &str,
     audiences: &[String],
 ) -> Result<Authenticated, TokenError> {
     let now = jiff::Timestamp::now().as_second();
+    if let Some(user) = shared.access.static_tokens.user(token) {
+        return Ok(Authenticated { user, audiences: audiences.to_vec() });
+    }
     if let Some(user) = bootstrap_token::user(shared, token, now) {
         // It is for whoever asks.
         return Ok(Authenticated { user, audiences: audiences.to_vec() });
+    }
+    if let Ok(claims) = shared.pki.tokens().verify_secret(token) {
+        let user = secret_token::user(shared, token, &claims).ok_or(TokenError::Invalidated)?;
+        let ours = audiences.iter().filter(|audience| *audience == ISSUER).cloned().collect();
+        return match audiences.iter().any(|audience| audience == ISSUER) {
+            true => Ok(Authenticated { user, audiences: ours }),
+            false => {
+                let (have, wanted) = (vec![ISSUER.to_owned()], audiences.to_vec());
+                Err(TokenError::Audience { have, wanted })
+            }
+        };
     }
     let claims = shared.pki.tokens().verify_for(token, audiences, now)?;
     if !still_bound(shared, &claims) {

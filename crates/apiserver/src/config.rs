@@ -9,6 +9,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 
+use crate::authn::StaticTokens;
 use crate::authz::Authorizer;
 use crate::pki::Pki;
 
@@ -41,11 +42,13 @@ pub struct Access {
     /// Requests that are answered at once, those that take no seats (streams) aside; at least 1.
     /// kube-apiserver's `--max-requests-inflight` and `--max-mutating-requests-inflight` together.
     pub requests_max: u32,
+    /// Who has a token of a file.
+    pub static_tokens: StaticTokens,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { requests_max: 400 + 200 }
+        Self { requests_max: 400 + 200, static_tokens: StaticTokens::default() }
     }
 }
 

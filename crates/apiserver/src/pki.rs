@@ -7,12 +7,14 @@
 mod authority;
 mod certificates;
 mod clock;
+mod der;
 mod files;
 mod front_proxy;
 pub mod keyring;
 mod kubeconfig;
 mod life;
 mod serving;
+mod signing;
 pub mod token;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ pub(crate) use self::front_proxy::NAME as FRONT_PROXY;
 use self::keyring::Keyring;
 use self::serving::Serving;
 pub use self::serving::{ServingNames, is_name};
+pub use self::signing::SignError;
 use self::token::TokenKey;
 
 /// The file of the keys that values at rest are sealed with.

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::BootstrapError;
-use crate::config::{Config, NodeProxy, ServiceRange};
+use crate::config::{Access, Config, NodeProxy, ServiceRange};
 use crate::error::Chain;
 use crate::flowcontrol::{self, FlowControl};
 use crate::pki::Pki;
@@ -29,6 +30,9 @@ pub(crate) struct Shared {
     /// What watches have in common.
     pub(crate) changes: Arc<Changes>,
     pub(crate) flow_control: Arc<FlowControl>,
+    pub(crate) access: Access,
+    /// Held by who writes down that a Secret's token was used.
+    pub(crate) noting_use: Arc<Semaphore>,
     /// Cancelled when the server shuts down: watches end.
     pub(crate) closing: CancellationToken,
     /// Set once bootstrap is done: ready.
@@ -87,6 +91,8 @@ impl ApiServer {
             authorizer: config.authorizer,
             changes: Arc::default(),
             flow_control: Arc::new(FlowControl::new(config.access.requests_max)),
+            access: config.access,
+            noting_use: Arc::new(Semaphore::new(1)),
             closing: CancellationToken::new(),
             ready: OnceLock::new(),
             node: Mutex::new(None),

@@ -28,6 +28,8 @@ pub(crate) enum ReconcileError {
     Selector(#[from] kube::core::ParseExpressionError),
     #[error("encode a status")]
     Encode(#[from] serde_json::Error),
+    #[error("sign with the cluster's keys")]
+    Sign(#[source] crate::SignError),
 }
 
 impl ReconcileError {

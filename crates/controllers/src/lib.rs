@@ -5,6 +5,8 @@
 //! or after a crash is harmless. None of them knows the store, the node or each other:
 //! they meet through the API.
 
+mod account_tokens;
+mod certificates;
 mod cluster_roles;
 mod context;
 mod deployment;
@@ -29,4 +31,4 @@ mod scheduler;
 mod service_pods;
 mod serviceaccount;
 
-pub use run::{Clients, ControllersConfig, run};
+pub use run::{Clients, ControllersConfig, SignError, Signer, run};

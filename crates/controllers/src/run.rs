@@ -7,9 +7,9 @@ use kube::Client;
 
 use crate::context::Context;
 use crate::{
-    cluster_roles, deployment, disruption, endpointmirror, endpoints, endpointslice, event_ttl,
-    garbage, namespace, node_lifecycle, replicaset, replicationcontroller, resourcequota, root_ca,
-    scheduler, serviceaccount,
+    account_tokens, certificates, cluster_roles, deployment, disruption, endpointmirror, endpoints,
+    endpointslice, event_ttl, garbage, namespace, node_lifecycle, replicaset,
+    replicationcontroller, resourcequota, root_ca, scheduler, serviceaccount,
 };
 
 /// What the controllers need to know beside the API.
@@ -18,6 +18,32 @@ pub struct ControllersConfig {
     /// Tells the cluster's CA certificate as it is now, PEM, published as ConfigMap
     /// `kube-root-ca.crt`.
     pub root_ca_pem: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The cluster's keys.
+    pub signer: Arc<dyn Signer>,
+}
+
+/// Why something was not signed.
+pub type SignError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The cluster's keys, which controllers use and never see.
+pub trait Signer: Send + Sync {
+    /// The token of a ServiceAccount (by name and uid) that a Secret is to hold.
+    fn account_token(
+        &self,
+        namespace: &str,
+        secret: &str,
+        account: &str,
+        account_uid: &str,
+    ) -> Result<String, SignError>;
+
+    /// The certificate, PEM, that a certificate request (PEM) asks for, for these usages and so
+    /// many seconds.
+    fn certificate(
+        &self,
+        request_pem: &[u8],
+        usages: &[String],
+        seconds: Option<i64>,
+    ) -> Result<String, SignError>;
 }
 
 /// Who the controllers are to the API: each client carries its own identity.
@@ -26,6 +52,8 @@ pub struct Clients {
     pub controllers: Client,
     /// `system:kube-scheduler`.
     pub scheduler: Client,
+    /// The ServiceAccount of kube-system with this name.
+    pub account: Box<dyn Fn(&str) -> Client + Send + Sync>,
 }
 
 /// Starts all controllers in `tasks`; they end when its shutdown begins. One that fails is
@@ -33,14 +61,21 @@ pub struct Clients {
 pub fn run(clients: Clients, tasks: &Tasks, config: ControllersConfig) {
     let binds = Arc::new(Context::new(clients.scheduler, tasks.clone(), config.clone()));
     tasks.supervise("scheduler", move || scheduler::run(binds.clone()));
+    let certifies = (clients.account)("certificate-controller");
+    let certifies = Arc::new(Context::new(certifies, tasks.clone(), config.clone()));
     let context = Arc::new(Context::new(clients.controllers, tasks.clone(), config));
     macro_rules! start {
-        ($($name:literal => $run:path),* $(,)?) => {$(
-            let its_context = context.clone();
+        ($context:ident: $($name:literal => $run:path),* $(,)?) => {$(
+            let its_context = $context.clone();
             tasks.supervise(concat!("controller/", $name), move || $run(its_context.clone()));
         )*};
     }
-    start! {
+    start! { certifies:
+        "csr-approving" => certificates::approve::run,
+        "csr-cleaner" => certificates::clean::run,
+        "csr-signing" => certificates::sign::run,
+    }
+    start! { context:
         "clusterrole-aggregation" => cluster_roles::run,
         "deployment" => deployment::run,
         "disruption" => disruption::run,
@@ -57,5 +92,6 @@ pub fn run(clients: Clients, tasks: &Tasks, config: ControllersConfig) {
         "resourcequota" => resourcequota::run,
         "root-ca-cert-publisher" => root_ca::run,
         "serviceaccount" => serviceaccount::run,
+        "serviceaccount-token" => account_tokens::run,
     }
 }

@@ -1,6 +1,12 @@
 //! The flags that say who comes in, and how many at once; named as kube-apiserver's.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use apiserver::authn::StaticTokens;
 use clap::Args;
+
+use super::server::add_file;
 
 /// Who comes in, and how many at once.
 #[derive(Debug, Clone, Args)]
@@ -13,13 +19,20 @@ pub struct AccessArgs {
     /// See --max-requests-inflight
     #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub max_mutating_requests_inflight: u32,
+    /// Who has which token: token,user,uid,"group1,group2" in each line; read at the start
+    #[arg(long, value_name = "FILE")]
+    pub token_auth_file: Option<PathBuf>,
 }
 
 impl AccessArgs {
     /// What the API server is to do about them.
     pub fn resolve(&self) -> anyhow::Result<apiserver::Access> {
+        let static_tokens = match &self.token_auth_file {
+            Some(file) => tokens(file)?,
+            None => StaticTokens::default(),
+        };
         let requests_max = self.max_requests_inflight + self.max_mutating_requests_inflight;
-        Ok(apiserver::Access { requests_max })
+        Ok(apiserver::Access { requests_max, static_tokens })
     }
 
     pub(super) fn add_flags(&self, flags: &mut Vec<String>) {
@@ -27,5 +40,12 @@ impl AccessArgs {
             format!("--max-requests-inflight={}", self.max_requests_inflight),
             format!("--max-mutating-requests-inflight={}", self.max_mutating_requests_inflight),
         ]);
+        add_file(flags, "--token-auth-file", &self.token_auth_file);
     }
+}
+
+fn tokens(file: &Path) -> anyhow::Result<StaticTokens> {
+    let attempt = || format!("read the token file {}", file.display());
+    let text = std::fs::read_to_string(file).with_context(attempt)?;
+    StaticTokens::parse(&text).with_context(attempt)
 }

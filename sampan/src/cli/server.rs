@@ -267,6 +267,7 @@ mod tests {
         check(&["--etcd-listen=off", "--node-name=box"]);
         check(&["--max-requests-inflight=40", "--max-mutating-requests-inflight=20"]);
         check(&["--tls-san=box.example,10.1.2.3"]);
+        check(&["--token-auth-file=/a b"]);
         check(&[
             "--etcd-cert-file=/a b/c.pem",
             "--etcd-key-file=/k",

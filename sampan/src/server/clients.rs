@@ -19,6 +19,8 @@ use crate::server::listeners::Listener;
 pub enum Identity {
     ControllerManager,
     Scheduler,
+    /// A ServiceAccount of kube-system.
+    Account(String),
     Node(String),
 }
 
@@ -27,6 +29,10 @@ impl Identity {
         match self {
             Self::ControllerManager => UserInfo::new("system:kube-controller-manager", NO_GROUPS),
             Self::Scheduler => UserInfo::new("system:kube-scheduler", NO_GROUPS),
+            Self::Account(name) => UserInfo::new(
+                format!("system:serviceaccount:kube-system:{name}"),
+                ["system:serviceaccounts", "system:serviceaccounts:kube-system"],
+            ),
             Self::Node(name) => UserInfo::new(format!("system:node:{name}"), ["system:nodes"]),
         }
     }

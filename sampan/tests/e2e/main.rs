@@ -21,6 +21,7 @@ mod backup;
 mod certificates;
 mod chaos;
 mod conversations;
+mod credentials;
 mod debug;
 mod docs;
 mod etcd_ctl;

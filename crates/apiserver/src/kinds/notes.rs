@@ -9,7 +9,6 @@ use crate::request::Call;
 
 /// Whole kinds, by their storage, and a field each. A whole kind has "" for a field.
 const NOTES: &[(&str, &str)] = &[
-    ("certificatesigningrequests.certificates.k8s.io", ""),
     ("cronjobs.batch", ""),
     ("csidrivers.storage.k8s.io", ""),
     ("csinodes.storage.k8s.io", ""),

@@ -68,6 +68,54 @@ pub struct Named {
     pub uid: String,
 }
 
+/// Who issues the tokens of Secrets, which have no end.
+const SECRET_ISSUER: &str = "kubernetes/serviceaccount";
+
+/// What the token of a Secret says: it lives as long as the Secret and its ServiceAccount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretClaims {
+    iss: String,
+    /// Where both are.
+    #[serde(rename = "kubernetes.io/serviceaccount/namespace")]
+    pub namespace: String,
+    /// The Secret's name.
+    #[serde(rename = "kubernetes.io/serviceaccount/secret.name")]
+    pub secret: String,
+    /// The ServiceAccount's name.
+    #[serde(rename = "kubernetes.io/serviceaccount/service-account.name")]
+    pub account: String,
+    /// The ServiceAccount's uid.
+    #[serde(rename = "kubernetes.io/serviceaccount/service-account.uid")]
+    pub account_uid: String,
+    sub: String,
+}
+
+impl SecretClaims {
+    /// The claims of a Secret's token.
+    pub fn new(namespace: &str, secret: &str, account: &str, account_uid: &str) -> Self {
+        Self {
+            iss: SECRET_ISSUER.to_owned(),
+            namespace: namespace.to_owned(),
+            secret: secret.to_owned(),
+            account: account.to_owned(),
+            account_uid: account_uid.to_owned(),
+            sub: format!("system:serviceaccount:{namespace}:{account}"),
+        }
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        &self.sub
+    }
+
+    fn is_whole(&self) -> bool {
+        let parts = [&self.namespace, &self.secret, &self.account, &self.account_uid];
+        self.iss == SECRET_ISSUER
+            && parts.iter().all(|part| !part.is_empty())
+            && self.sub == format!("system:serviceaccount:{}:{}", self.namespace, self.account)
+    }
+}
+
 /// Why a token is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -134,6 +182,15 @@ impl TokenKey {
 
     /// The claims as a signed token.
     pub fn sign(&self, claims: &Claims) -> Result<String, PkiError> {
+        self.sign_any(claims)
+    }
+
+    /// The claims of a Secret's token as a signed token.
+    pub fn sign_secret(&self, claims: &SecretClaims) -> Result<String, PkiError> {
+        self.sign_any(claims)
+    }
+
+    fn sign_any(&self, claims: &impl Serialize) -> Result<String, PkiError> {
         let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
         let signed = format!("{}.{}", self.header, encode(&claims));
         let signature =
@@ -153,6 +210,22 @@ impl TokenKey {
         audiences: &[String],
         now_seconds: i64,
     ) -> Result<Claims, TokenError> {
+        let claims = self.verified(token)?;
+        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| TokenError::Malformed)?;
+        check_claims(claims, audiences, now_seconds)
+    }
+
+    /// The claims of a Secret's token, which is ours; whether the Secret still holds it is for
+    /// others to see.
+    pub fn verify_secret(&self, token: &str) -> Result<SecretClaims, TokenError> {
+        let claims = self.verified(token)?;
+        let claims: SecretClaims =
+            serde_json::from_slice(&claims).map_err(|_| TokenError::Malformed)?;
+        if claims.is_whole() { Ok(claims) } else { Err(TokenError::Malformed) }
+    }
+
+    /// What a token says that we have signed.
+    fn verified(&self, token: &str) -> Result<Vec<u8>, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -166,9 +239,7 @@ impl TokenKey {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref())
             .verify(signed.as_bytes(), &signature)
             .map_err(|_| TokenError::Signature)?;
-        let claims: Claims =
-            serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Malformed)?;
-        check_claims(claims, audiences, now_seconds)
+        decode(claims)
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod quota;
 mod roles;
 mod runtime_class;
 mod service_account;
+mod signers;
 mod tolerations;
 
 use serde_json::Value;
@@ -68,6 +69,7 @@ pub(crate) fn judge(call: &Call<'_>, old: Option<&Value>, new: &Value) -> ApiRes
         limits::check(call, new)?;
     }
     pod_security::check(call, old, new)?;
+    signers::check(call, old, new)?;
     match old {
         Some(old) if claim => claim_size::check(call, old, new),
         _ => Ok(()),

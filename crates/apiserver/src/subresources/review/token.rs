@@ -1,5 +1,7 @@
 //! Whose is this token, and is it for these audiences?
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::user_info;
@@ -9,7 +11,7 @@ use crate::object::text;
 use crate::pki::token::{ISSUER, TokenError};
 use crate::server::Shared;
 
-pub(super) fn review(shared: &Shared, object: &Value) -> ApiResult<Value> {
+pub(super) fn review(shared: &Arc<Shared>, object: &Value) -> ApiResult<Value> {
     let token = text(object, "/spec/token");
     if token.is_empty() {
         return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
