@@ -6,8 +6,6 @@
 pub mod custom;
 pub mod defaults;
 pub mod fields;
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod gvk;
 pub mod meta;
 pub mod names;

@@ -16,8 +16,6 @@ mod discovery;
 mod error;
 mod flowcontrol;
 mod form;
-#[doc(hidden)]
-pub mod fuzzing;
 mod kinds;
 mod negotiate;
 mod object;

@@ -55,11 +55,6 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
     response
 }
 
-/// Reads a path for a fuzzer, which looks at nothing but that it is read.
-pub(crate) fn read_path(kinds: &crate::kinds::Served, path: &str) {
-    let _ = path::parse(kinds, path);
-}
-
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
     let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
     let user = impersonation::effective(&*shared.authorizer, user, request.headers())?;

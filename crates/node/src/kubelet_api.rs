@@ -8,8 +8,6 @@ mod spdy;
 mod stats;
 mod streams;
 
-pub(crate) use self::spdy::fuzzing::frames as fuzz_spdy_frames;
-
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;

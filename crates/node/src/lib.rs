@@ -11,8 +11,6 @@ mod agent;
 mod cache;
 mod dns;
 mod events;
-#[doc(hidden)]
-pub mod fuzzing;
 mod garbage;
 mod ingress;
 mod kubelet_api;

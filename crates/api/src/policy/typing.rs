@@ -13,6 +13,8 @@ use crate::{Gvk, read};
 
 /// Deeper parts of a type are not looked at: anything may be there.
 const DEPTH_MAX: usize = 32;
+/// More validations than these are not checked for each kind.
+const CHECKED_MAX: usize = 100;
 
 /// A kind that a policy is about.
 #[derive(Debug, Clone)]
@@ -40,14 +42,16 @@ impl Typed {
 
 /// What is wrong with the validations of this `spec` for objects of these kinds.
 pub fn warnings(spec: &Value, kinds: &[Typed], params: Option<&Typed>) -> Vec<Warning> {
+    let scopes: Vec<(&Gvk, Scope)> =
+        kinds.iter().map(|kind| (&kind.gvk, scope(spec, kind, params))).collect();
     let mut found = Vec::new();
-    for (index, validation) in items(spec, "validations").enumerate() {
+    for (index, validation) in items(spec, "validations").take(CHECKED_MAX).enumerate() {
         for field in ["expression", "messageExpression"] {
             let Some(text) = validation[field].as_str().filter(|text| !text.is_empty()) else {
                 continue;
             };
             let texts: Vec<String> =
-                kinds.iter().filter_map(|kind| warning(spec, text, kind, params)).collect();
+                scopes.iter().filter_map(|(gvk, scope)| warning(text, gvk, scope)).collect();
             if !texts.is_empty() {
                 let field = format!("spec.validations[{index}].{field}");
                 found.push(Warning { field, text: texts.join("\n") });
@@ -61,17 +65,22 @@ fn items<'a>(spec: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + 
     read::at(spec, &[field]).as_array().into_iter().flatten()
 }
 
-fn warning(spec: &Value, text: &str, kind: &Typed, params: Option<&Typed>) -> Option<String> {
+/// What expressions see of objects of this kind.
+fn scope(spec: &Value, kind: &Typed, params: Option<&Typed>) -> Scope {
     let mut scope = Scope::typed(&kind.declared, params.map(|params| &params.declared));
     for variable in items(spec, "variables") {
         let text = variable["expression"].as_str().unwrap_or_default();
         let expression = scope.expression(text, Result::Any);
         scope.declare(variable["name"].as_str().unwrap_or_default(), &expression);
     }
+    scope
+}
+
+fn warning(text: &str, gvk: &Gvk, scope: &Scope) -> Option<String> {
     let expression = scope.expression(text, Result::Any);
     let problem = expression.problem()?.to_string();
     let problem = problem.strip_prefix("compilation failed: ").unwrap_or(&problem);
-    let gvk = kind.gvk.to_string();
+    let gvk = gvk.to_string();
     Some(format!("{}: {problem}\n", gvk.trim_start_matches('/')))
 }
 

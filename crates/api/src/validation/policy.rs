@@ -22,6 +22,9 @@ const REINVOCATIONS: [&str; 2] = ["IfNeeded", "Never"];
 const MUTATED: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
 const CONDITIONS_MAX: usize = 64;
 const ANNOTATIONS_MAX: usize = 20;
+/// Of variables, validations and mutations each; upstream has no such bound, and no other one on
+/// the time that it takes to compile them.
+const EXPRESSIONS_MAX: usize = 1_000;
 const ANNOTATION_BYTES_MAX: usize = 5 * 1024;
 const NOTHING_TO_DO: &str = "validations or auditAnnotations must contain at least one item";
 /// Words that are no names in expressions.
@@ -37,7 +40,7 @@ pub(super) fn validating(policy: &Field<'_>) {
         annotations.required(NOTHING_TO_DO);
         return;
     }
-    for validation in validations.items() {
+    for validation in bounded(&validations) {
         check_validation(&validation, &expressions);
     }
     if annotations.len() > ANNOTATIONS_MAX {
@@ -45,7 +48,7 @@ pub(super) fn validating(policy: &Field<'_>) {
     }
     let name = policy.at("metadata").at("name").text();
     let mut keys = BTreeSet::new();
-    for annotation in annotations.items() {
+    for annotation in annotations.items().take(ANNOTATIONS_MAX) {
         check_annotation(&annotation, name, &expressions);
         let key = annotation.at("key");
         if !keys.insert(key.text().to_owned()) {
@@ -68,8 +71,16 @@ pub(super) fn mutating(policy: &Field<'_>) {
     if mutations.is_empty() {
         mutations.required("mutations must contain at least one item");
     }
-    mutations.items().for_each(|mutation| check_mutation(&mutation, &expressions));
+    bounded(&mutations).for_each(|mutation| check_mutation(&mutation, &expressions));
     spec.at("reinvocationPolicy").one_of(&REINVOCATIONS);
+}
+
+/// The items of a list that is not too long.
+fn bounded<'a>(list: &Field<'a>) -> impl Iterator<Item = Field<'a>> {
+    if list.len() > EXPRESSIONS_MAX {
+        list.too_many(EXPRESSIONS_MAX);
+    }
+    list.items().take(EXPRESSIONS_MAX)
 }
 
 /// What both kinds of policies have.
@@ -90,7 +101,8 @@ fn common(spec: &Field<'_>) -> Expressions {
     }
     conditions(&spec.at("matchConditions"), kind.is_some());
     let mut expressions = Expressions::new(kind.is_some());
-    spec.at("variables").items().for_each(|variable| check_variable(&variable, &mut expressions));
+    let variables = spec.at("variables");
+    bounded(&variables).for_each(|variable| check_variable(&variable, &mut expressions));
     expressions
 }
 
@@ -137,7 +149,7 @@ pub(super) fn conditions(list: &Field<'_>, params: bool) {
     }
     let expressions = Expressions::new(params);
     let mut seen = BTreeSet::new();
-    for condition in list.items() {
+    for condition in list.items().take(CONDITIONS_MAX) {
         check_trimmed(&condition.at("expression"), &expressions, Result::Bool);
         let name = condition.at("name");
         if name.is_empty() {

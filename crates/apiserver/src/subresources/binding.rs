@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::error::{ApiError, ApiResult};
 use crate::object::{child_mut, meta, metadata_mut, text};
 use crate::request::Call;
+use crate::verbs::admission::topology;
 use crate::verbs::create::Managed;
 use crate::verbs::mutate::{Part, mutate};
 use crate::verbs::now;
@@ -19,8 +20,10 @@ use crate::{body, respond};
 pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let gvk = Gvk::core("Binding");
-    let binding = body::object(call, &raw, &gvk)?;
+    let mut binding = body::object(call, &raw, &gvk)?;
     check(call, &binding)?;
+    let node = text(&binding, "/target/name").to_owned();
+    topology::label(call.registry(), &node, &mut binding)?;
     let binding = webhooks::admit(call, Operation::Create, gvk, binding, None).await?;
     mutate(call, Part::Binding, Managed::Update, |old| bound(call, old, &binding)).await?;
     Ok(respond::created())
@@ -73,6 +76,7 @@ fn bound(call: &Call<'_>, old: &Value, binding: &Value) -> ApiResult<Value> {
             api::meta::set_annotation(&mut new, key, value.as_str().unwrap_or(""));
         }
     }
+    topology::take_over(binding, &mut new);
     set_scheduled(&mut new);
     Ok(new)
 }

@@ -11,6 +11,7 @@ mod runtime_class;
 mod service_account;
 mod signers;
 mod tolerations;
+pub(crate) mod topology;
 
 use serde_json::Value;
 use store::KeyValue;
@@ -52,6 +53,10 @@ pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<(
         priority::admit(call, object)?;
         tolerations::admit(object);
         runtime_class::admit(call, object)?;
+        let node = object["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
+        if !node.is_empty() {
+            topology::label(call.registry(), &node, object)?;
+        }
     }
     match &*call.kind.storage {
         "persistentvolumeclaims" => default_class::of_claim(call, object)?,

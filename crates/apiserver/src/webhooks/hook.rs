@@ -74,7 +74,7 @@ impl Hook {
         if self.conditions.is_empty() {
             return Ok(Some(kind));
         }
-        let input = Input::of(asked, &kind).await?;
+        let input = Box::pin(Input::of(asked, &kind)).await?;
         match self.conditions.hold(&input.with(None)) {
             Ok(hold) => Ok(hold.then_some(kind)),
             Err(_) if self.ignores_failure => Ok(None),

@@ -136,7 +136,7 @@ struct Case<'p> {
 }
 
 /// Everything that a write is subject to, of these policies.
-fn cases<'p>(all: &'p [Bound], asked: &Asked<'_>) -> ApiResult<Vec<Case<'p>>> {
+async fn cases<'p>(all: &'p [Bound], asked: &Asked<'_>) -> ApiResult<Vec<Case<'p>>> {
     let mut cases = Vec::new();
     for Bound { policy, bindings } in all {
         let Some(kind) = policy.matching.kind(asked)? else { continue };
@@ -152,7 +152,7 @@ fn cases<'p>(all: &'p [Bound], asked: &Asked<'_>) -> ApiResult<Vec<Case<'p>>> {
             if binding.matching.kind(asked)?.is_none() {
                 continue;
             }
-            match params::collect(asked, of_params.as_deref(), &binding.param_ref)? {
+            match params::collect(asked, of_params.as_deref(), &binding.param_ref).await? {
                 Ok(found) => {
                     cases.extend(found.into_iter().map(|param| case(Some(binding), Ok(param))));
                 }

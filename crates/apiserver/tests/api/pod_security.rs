@@ -159,3 +159,40 @@ async fn a_pod_gets_the_overhead_of_its_runtime_class_which_must_be_there() {
     let expected = json!({"spec": {"overhead": {"memory": "64Mi"}}});
     server.check(&post, with("heavy"), 201, expected).await;
 }
+
+#[tokio::test]
+async fn a_pod_tells_the_zone_of_the_node_that_it_is_bound_to() {
+    let server = Server::start().await;
+    let zone = "topology.kubernetes.io/zone";
+    let node = json!({"metadata": {"name": "n", "labels": {zone: "z", "other": "o"}}});
+    server.check("POST /api/v1/nodes", node, 201, json!({})).await;
+    let pods = crate::support::PODS;
+    server.check(&format!("POST {pods}"), pod("p"), 201, json!({})).await;
+    let binding = json!({"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}});
+    server.check(&format!("POST {pods}/p/binding"), binding, 201, json!({})).await;
+    let expected = json!({ zone: "z" });
+    let bound = server.check(&format!("GET {pods}/p"), Value::Null, 200, json!({})).await;
+    assert_eq!(bound["metadata"]["labels"], expected);
+    let mut placed = pod("q");
+    placed["spec"]["nodeName"] = "n".into();
+    let placed = server.check(&format!("POST {pods}"), placed, 201, json!({})).await;
+    assert_eq!(placed["metadata"]["labels"], expected);
+}
+
+#[tokio::test]
+async fn what_looks_into_a_pod_is_judged_as_the_pod() {
+    let server = guarded(&[("enforce", "restricted")]).await;
+    server.check(&format!("POST {PODS}"), careful("p"), 201, json!({})).await;
+    let mut debugger = careful("x")["spec"]["containers"][0].clone();
+    debugger["name"] = "debugger".into();
+    let with = |container: &Value| json!({"spec": {"ephemeralContainers": [container]}});
+    let mut mighty = debugger.clone();
+    mighty["securityContext"]["privileged"] = true.into();
+    mighty["securityContext"]["allowPrivilegeEscalation"] = true.into();
+    let patch = format!("PATCH {PODS}/p/ephemeralcontainers");
+    let why = "pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": \
+        privileged (container \"debugger\" must not set securityContext.privileged=true), \
+        allowPrivilegeEscalation != false (container \"debugger\" must set securityContext.allowPrivilegeEscalation=false)";
+    server.check(&patch, with(&mighty), 403, json!({ "message": why })).await;
+    server.check(&patch, with(&debugger), 200, json!({})).await;
+}

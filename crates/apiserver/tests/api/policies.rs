@@ -1,5 +1,6 @@
 //! Admission policies: what expressions refuse, warn of and change, and where.
 
+mod kubectl;
 mod mutating;
 mod parameters;
 

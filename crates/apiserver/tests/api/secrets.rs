@@ -134,7 +134,7 @@ async fn a_rotation_leaves_one_key_and_nothing_under_another() {
     let rotated = server.api.rotate_secrets_key().await.unwrap();
     assert_eq!((rotated.rewritten, rotated.dropped), (3, before.keys.clone()));
     let after = server.api.secrets_report();
-    assert_eq!(after.keys, [rotated.key.clone()]);
+    assert_eq!(after.keys, std::slice::from_ref(&rotated.key));
     assert_eq!(after.sealed, [(rotated.key, 3)].into());
     let server = server.restart().await;
     check_readable(&server, "c").await;

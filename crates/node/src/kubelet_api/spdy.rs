@@ -4,7 +4,6 @@
 
 mod connection;
 mod frame;
-pub(crate) mod fuzzing;
 mod headers;
 mod stream;
 

@@ -98,6 +98,13 @@ fn variables_have_names_and_are_seen_by_what_comes_later() {
 }
 
 #[test]
+fn no_policy_takes_forever_to_compile() {
+    let many = vec![json!({"expression": "true"}); 1_001];
+    let too_many = "spec.validations: Too many: 1001: must have at most 1000 items";
+    check_spec(VALIDATING, json!({ "validations": many }), &[too_many]);
+}
+
+#[test]
 fn annotations_have_keys_of_their_own() {
     let annotation = |key: &str, value: &str| json!({"key": key, "valueExpression": value});
     let more = json!({"auditAnnotations": [annotation("a", "'x'"), annotation("a", "1")]});

@@ -28,8 +28,12 @@ impl Policies {
         if self.mutating.is_empty() || asked.operation == Operation::Delete {
             return Ok(());
         }
+        Box::pin(self.change(asked, round, again)).await
+    }
+
+    async fn change(&self, asked: &mut Asked<'_>, round: &mut Round, again: bool) -> ApiResult<()> {
         let mut refusals = Vec::new();
-        for case in cases(&self.mutating, asked)? {
+        for case in cases(&self.mutating, asked).await? {
             let id = case.id();
             if again && !round.is_due(&id) {
                 continue;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::asked::Asked;
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Kind;
-use crate::object::text;
+use crate::object::{meta, text};
 use crate::registry::Registry;
 
 /// The kind of a policy's parameters; `None` where it has none.
@@ -27,7 +27,7 @@ pub(super) fn kind(asked: &Asked<'_>, spec: &Value) -> Result<Option<Arc<Kind>>,
 
 /// The parameters that a binding names: the policy is evaluated for each, `None` being one too.
 /// The inner error is a fault of the binding.
-pub(super) fn collect(
+pub(super) async fn collect(
     asked: &Asked<'_>,
     kind: Option<&Kind>,
     reference: &Value,
@@ -38,8 +38,8 @@ pub(super) fn collect(
         Err(why) => return Ok(Err(why.to_owned())),
     };
     let found = match text(reference, "/name") {
-        "" => selected(asked.call.registry(), kind, namespace, &reference["selector"])?,
-        name => named(asked.call.registry(), kind, namespace, name)?,
+        "" => selected(asked.call.registry(), kind, namespace, &reference["selector"]).await?,
+        name => named(asked.call.registry(), kind, namespace, name).await?,
     };
     if found.is_empty() && reference["parameterNotFoundAction"] == "Deny" {
         let why = "no params found for policy binding with `Deny` parameterNotFoundAction";
@@ -62,14 +62,19 @@ fn place<'a>(asked: &'a Asked<'_>, kind: &Kind, given: &'a str) -> Result<&'a st
     }
 }
 
-fn named(registry: &Registry, kind: &Kind, namespace: &str, name: &str) -> ApiResult<Vec<Value>> {
-    let Some(kv) = registry.get(kind, namespace, name) else { return Ok(Vec::new()) };
+async fn named(
+    registry: &Registry,
+    kind: &Kind,
+    namespace: &str,
+    name: &str,
+) -> ApiResult<Vec<Value>> {
+    let Some(kv) = registry.read(kind, namespace, name).await? else { return Ok(Vec::new()) };
     let mut object = registry.decode(&kv)?;
     kind.to_served(&mut object);
     Ok(vec![object])
 }
 
-fn selected(
+async fn selected(
     registry: &Registry,
     kind: &Kind,
     namespace: &str,
@@ -82,10 +87,10 @@ fn selected(
     let all = all.map_err(|error| ApiError::internal("read the parameters of a policy", &error))?;
     let mut found = Vec::new();
     for kv in &*all.entries {
-        let mut object = registry.decode(kv)?;
+        // No conversion between versions changes a label or a name.
+        let object = registry.decode(kv)?;
         if selector.matches_object(&object) {
-            kind.to_served(&mut object);
-            found.push(object);
+            found.extend(named(registry, kind, namespace, meta(&object, "name")).await?);
         }
     }
     Ok(found)
