@@ -1,6 +1,7 @@
 //! The command line as the user types it.
 
 pub mod access;
+pub mod audit;
 pub mod server;
 pub mod values;
 

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use apiserver::audit::AuditLog;
 use apiserver::authz::ClusterAuthorizer;
 use apiserver::pki::Pki;
 use apiserver::{ApiServer, Config};
@@ -52,6 +53,8 @@ use crate::{logging, machine};
 
 /// How long everything may take to end after the signal.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
+/// How long the last events may take to be in the audit log.
+const AUDIT_MAX: Duration = Duration::from_secs(3);
 /// The objects have no quota; as etcd's metrics say it.
 const NO_QUOTA: u64 = 0;
 /// The Kubernetes version we serve, as the Node object tells it.
@@ -68,6 +71,7 @@ pub async fn run(
     let ranges = Ranges::parse(&args.pod_cidr, &args.service_cidr)?;
     let external = External::resolve(&args.store, stores::options(&args.store))?;
     let etcd = EtcdPlan::resolve(&args.etcd)?.filter(|_| external.is_none());
+    let audit = args.audit.start().context("begin the audit log")?;
     let instance = instance()?;
     let mut lock = instance.lock()?;
     if restore::finish(instance.data_dir()).context("finish an interrupted restore")? {
@@ -87,7 +91,13 @@ pub async fn run(
     lock.announce(&about)?;
     let tasks = Tasks::new();
     let mut terminated = std::pin::pin!(terminate()?);
-    let setup = Setup { instance: &instance, args: &args, ranges: &ranges, tasks: &tasks };
+    let setup = Setup {
+        instance: &instance,
+        args: &args,
+        ranges: &ranges,
+        tasks: &tasks,
+        audit: audit.as_ref(),
+    };
     let opened = tokio::select! {
         started = start(&setup, listeners, etcd, external, &about) => started?,
         // It may wait long, for another server that leads or for a disk.
@@ -104,6 +114,9 @@ pub async fn run(
     };
     tracing::info!("draining; pods run on");
     let drained = drain(&tasks).await;
+    if audit.is_some_and(|audit| !audit.flush(AUDIT_MAX)) {
+        tracing::warn!("the audit log was not written to its end in time");
+    }
     stores::close_all(opened.spaces).await;
     ended.and(drained)
 }
@@ -128,6 +141,8 @@ struct Setup<'a> {
     args: &'a ServerArgs,
     ranges: &'a Ranges,
     tasks: &'a Tasks,
+    /// Where requests are recorded, if they are.
+    audit: Option<&'a Arc<AuditLog>>,
 }
 
 /// Resolves at the first SIGTERM or SIGINT.
@@ -153,7 +168,7 @@ async fn start(
     external: Option<External>,
     about: &RunningServer,
 ) -> anyhow::Result<Opened> {
-    let Setup { instance, args, ranges, tasks } = *setup;
+    let Setup { instance, args, ranges, tasks, audit } = *setup;
     let opened = open_stores(setup, etcd.as_ref(), external).await?;
     if let (Some(etcd), Some(listener)) = (etcd, listeners.etcd) {
         etcd.serve(tasks, instance, opened.of(Space::Etcd), listener).await?;
@@ -172,6 +187,9 @@ async fn start(
     });
     let measured = engines.store.clone();
     api.set_metrics(Arc::new(move || etcd::metrics_text(&measured.stats(), NO_QUOTA)));
+    if let Some(audit) = audit {
+        api.set_audit(audit.clone());
+    }
     api.bootstrap().await.context("start the API")?;
     opened.control.serving(api.clone());
     let inside = vec![ranges.services().first(), ranges.node_address()];

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
+use crate::audit;
 use crate::custom::Custom;
 use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
@@ -76,12 +77,15 @@ pub(crate) fn object(call: &Call<'_>, raw: &Raw, gvk: &Gvk) -> ApiResult<Value> 
     };
     let (object, warnings) = judge(decoded, level, gvk)?;
     warnings.into_iter().for_each(|warning| call.warn(warning));
+    audit::request_object(&object);
     Ok(object)
 }
 
 /// The same where there is no such request: nothing is warned of.
 pub(crate) fn any_object(raw: &Raw, gvk: &Gvk, level: FieldValidation) -> ApiResult<Value> {
-    Ok(judge(decode(raw, gvk)?, level, gvk)?.0)
+    let object = judge(decode(raw, gvk)?, level, gvk)?.0;
+    audit::request_object(&object);
+    Ok(object)
 }
 
 /// A value that is decoded already (a patch's result), held against the type.

@@ -5,6 +5,7 @@
 //! touches the machine; both are clients of this API.
 
 mod aggregation;
+pub mod audit;
 pub mod authn;
 pub mod authz;
 mod body;

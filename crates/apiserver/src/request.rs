@@ -27,22 +27,34 @@ use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
 use crate::server::Shared;
 use crate::user::UserInfo;
-use crate::{aggregation, discovery, negotiate, subresources, verbs, webhooks};
+use crate::{aggregation, audit, discovery, negotiate, subresources, verbs, webhooks};
 
 /// More warnings than this are not sent with one reply.
 const WARNINGS_MAX: usize = 50;
 
 /// Answers one request.
 pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let id = audit::id(request.headers());
+    let mut response = match shared.audit.get().cloned() {
+        Some(log) => {
+            audit::recorded(&log, &id, request, |request| answer_safely(shared, request)).await
+        }
+        None => answer_safely(shared, request).await.0,
+    };
+    audit::mark(&mut response, id);
+    response
+}
+
+/// A fault in one request must not end the others of its connection.
+async fn answer_safely(shared: Arc<Shared>, request: Request<Body>) -> audit::Answer {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    // A fault in one request must not end the others of its connection.
     let answered = AssertUnwindSafe(answer(shared, request)).catch_unwind().await;
-    let response = match answered {
-        Ok(answer) => answer.unwrap_or_else(|error| error.into_response()),
-        Err(_) => {
+    let (response, panic) = match answered {
+        Ok(answer) => (answer.unwrap_or_else(|error| error.into_response()), None),
+        Err(panic) => {
             tracing::error!(%method, path, "request panicked");
-            ApiError::panicked().into_response()
+            (ApiError::panicked().into_response(), Some(said(&*panic)))
         }
     };
     tracing::debug!(
@@ -52,7 +64,13 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
         micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "request"
     );
-    response
+    (response, panic)
+}
+
+/// The words of a panic.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {

@@ -22,7 +22,9 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use self::first_bytes::FirstBytes;
+use crate::audit::{self, Peer};
 use crate::authn;
+use crate::error::ApiError;
 use crate::server::{ApiServer, Shared};
 use crate::user::UserInfo;
 
@@ -141,7 +143,11 @@ async fn connection(shared: Arc<Shared>, router: Router, stream: TlsStream<TcpSt
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let by_certificate = certificate.and_then(|der| authn::user_of_certificate(der));
     let closing = shared.closing.clone();
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let peer = stream.get_ref().0.peer_addr().ok().map(|address| Peer(address.ip()));
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         answer(shared.clone(), router.clone(), by_certificate.clone(), request)
     });
     let builder = builder();
@@ -183,9 +189,20 @@ async fn answer(
         None => match authn::user_of_token(&shared, request.headers()) {
             Ok(Some(user)) => user,
             Ok(None) => UserInfo::anonymous(),
-            Err(error) => return Ok(error.into_response()),
+            Err(error) => return Ok(refused(&shared, &request, error)),
         },
     };
     request.extensions_mut().insert(user);
     router.oneshot(request).await
+}
+
+/// A request with wrong credentials goes no further, and is recorded here.
+fn refused(shared: &Shared, request: &Request<Body>, error: ApiError) -> Response {
+    let id = audit::id(request.headers());
+    let mut response = error.into_response();
+    if let Some(log) = shared.audit.get() {
+        audit::refused(log, &id, request, response.status());
+    }
+    audit::mark(&mut response, id);
+    response
 }

@@ -6,6 +6,7 @@ use axum::Router;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::AuditLog;
 use crate::bootstrap::BootstrapError;
 use crate::config::{Access, Config, NodeProxy, ServiceRange};
 use crate::error::Chain;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) ready: OnceLock<()>,
     node: Mutex<Option<NodeProxy>>,
     metrics: OnceLock<MetricsText>,
+    /// Where requests are recorded, if they are.
+    pub(crate) audit: OnceLock<Arc<AuditLog>>,
 }
 
 /// Why a server cannot start.
@@ -71,7 +74,8 @@ impl Shared {
     /// What `/metrics` answers: what was given, and what is our own.
     pub(crate) fn metrics(&self) -> String {
         let given = self.metrics.get().map(|text| text());
-        given.unwrap_or_default() + &self.flow_control.metrics()
+        let audit = self.audit.get().map(|log| log.metrics());
+        given.unwrap_or_default() + &self.flow_control.metrics() + &audit.unwrap_or_default()
     }
 }
 
@@ -97,6 +101,7 @@ impl ApiServer {
             ready: OnceLock::new(),
             node: Mutex::new(None),
             metrics: OnceLock::new(),
+            audit: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -105,6 +110,11 @@ impl ApiServer {
     /// agent is itself a client of this server, so it comes second.
     pub fn set_node_proxy(&self, proxy: NodeProxy) {
         *self.shared.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(proxy);
+    }
+
+    /// Records requests from now on. The first log given stays.
+    pub fn set_audit(&self, log: Arc<AuditLog>) {
+        self.shared.audit.get_or_init(|| log);
     }
 
     /// Lets `/metrics` begin with this text, to those who may read that path. The first one

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::access::AccessArgs;
+use super::audit::AuditArgs;
 use super::values::{self, EtcdListen};
 
 #[derive(Debug, Clone, Args)]
@@ -38,6 +39,8 @@ pub struct ServerArgs {
     pub log_file: Option<PathBuf>,
     #[command(flatten)]
     pub access: AccessArgs,
+    #[command(flatten)]
+    pub audit: AuditArgs,
     #[command(flatten)]
     pub etcd: EtcdArgs,
     #[command(flatten)]
@@ -188,6 +191,7 @@ impl ServerArgs {
         ];
         flags.extend(self.node_name.iter().map(|name| format!("--node-name={name}")));
         self.access.add_flags(&mut flags);
+        self.audit.add_flags(&mut flags);
         if !self.tls_san.is_empty() {
             flags.push(format!("--tls-san={}", self.tls_san.join(",")));
         }
@@ -266,6 +270,14 @@ mod tests {
         check(&[]);
         check(&["--etcd-listen=off", "--node-name=box"]);
         check(&["--max-requests-inflight=40", "--max-mutating-requests-inflight=20"]);
+        check(&[
+            "--audit-policy-file=/p",
+            "--audit-log-path=/l",
+            "--audit-log-maxsize=5",
+            "--audit-log-maxbackup=3",
+            "--audit-log-maxage=2",
+        ]);
+        check(&["--audit-policy-file=/p", "--audit-log-path=-"]);
         check(&["--tls-san=box.example,10.1.2.3"]);
         check(&["--token-auth-file=/a b"]);
         check(&[

@@ -17,6 +17,7 @@ mod toolbox;
 mod traces;
 
 mod access;
+mod audit;
 mod backup;
 mod certificates;
 mod chaos;

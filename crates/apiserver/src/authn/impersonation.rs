@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 
+use crate::audit;
 use crate::authz::{Attributes, Authorizer, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::user::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, UserInfo};
@@ -36,7 +37,9 @@ pub(crate) fn effective(
     for question in questions(&wanted) {
         question.ask(authorizer, &user)?;
     }
-    Ok(complete(wanted))
+    let user = complete(wanted);
+    audit::impersonated(&user);
+    Ok(user)
 }
 
 fn first(headers: &HeaderMap, name: &str) -> ApiResult<String> {

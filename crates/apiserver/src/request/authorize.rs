@@ -1,6 +1,7 @@
 //! Asks the authorizer about a request, and says no in upstream's words.
 
 use super::{Call, Review};
+use crate::audit;
 use crate::authz::{Attributes, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::server::Shared;
@@ -28,12 +29,18 @@ fn ask(call: &Call<'_>, verb: &str) -> ApiResult<()> {
         name,
         path: "",
     };
-    match call.shared.authorizer.authorize(&attributes) {
+    match decide(&call.shared, &attributes) {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(reason) => {
             Err(ApiError::forbidden(call.kind, attributes.name, &denial(&attributes, &reason)))
         }
     }
+}
+
+fn decide(shared: &Shared, attributes: &Attributes<'_>) -> Decision {
+    let decision = shared.authorizer.authorize(attributes);
+    audit::decided(&decision);
+    decision
 }
 
 /// The one name that a list or watch asks for, so that `resourceNames` hold for these too.
@@ -85,7 +92,7 @@ pub(super) fn path(shared: &Shared, user: &UserInfo, verb: &str, path: &str) -> 
         name: "",
         path,
     };
-    match shared.authorizer.authorize(&attributes) {
+    match decide(shared, &attributes) {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(_) => Err(ApiError::forbidden_path(&user.name, verb, path)),
     }
@@ -108,7 +115,7 @@ pub(super) fn review(
         name: "",
         path: "",
     };
-    match shared.authorizer.authorize(&attributes) {
+    match decide(shared, &attributes) {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(reason) => Err(ApiError::forbidden_resource(
             review.plural(),

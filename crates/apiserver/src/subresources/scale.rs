@@ -15,7 +15,7 @@ use crate::verbs::create::Managed;
 use crate::verbs::mutate::{Part, mutate};
 use crate::verbs::patch::{Patch, refuse_force};
 use crate::webhooks::{self, Operation};
-use crate::{body, respond, table};
+use crate::{audit, body, respond, table};
 
 fn gvk() -> Gvk {
     Gvk::new("autoscaling", "v1", "Scale")
@@ -51,6 +51,7 @@ pub(super) async fn update(call: &Call<'_>, request: Request<Body>) -> ApiResult
 
 pub(super) async fn patch(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
+    audit::patch(&raw.bytes);
     let patch = Patch::read(&raw)?;
     refuse_force(call)?;
     write(call, |scale| {

@@ -5,6 +5,7 @@ use axum::body::Body;
 use http::Request;
 use serde_json::Value;
 
+use crate::audit;
 use crate::body::{self, Raw};
 use crate::error::{ApiError, ApiResult};
 use crate::object::text;
@@ -38,6 +39,7 @@ pub(crate) async fn read(call: &Call<'_>, request: Request<Body>) -> ApiResult<D
         return from_query(call);
     }
     let object = decode(&raw)?;
+    audit::request_object(&object);
     from_object(&object)
 }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::create::{self, Managed};
 use super::mutate::{Part, mutate};
 use super::now;
+use crate::audit;
 use crate::body::{Raw, Yaml};
 use crate::error::{ApiError, ApiResult};
 use crate::object::{meta, metadata_mut};
@@ -43,6 +44,7 @@ pub(crate) async fn change(
 ) -> ApiResult<Response> {
     call.format()?;
     let raw = body::read(request).await?;
+    audit::patch(&raw.bytes);
     if raw.media == "application/apply-patch+yaml" {
         return apply(call, part, &raw).await;
     }

@@ -20,6 +20,8 @@ pub(super) struct Verdict {
     /// JSON patch operations; null for none.
     pub(super) patch: Value,
     pub(super) warnings: Vec<String>,
+    /// For the audit log.
+    pub(super) annotations: Vec<(String, String)>,
 }
 
 /// The review of a write in the form of `kind`, which `objects` have.
@@ -104,7 +106,13 @@ pub(super) fn answer(
         result: response["status"].clone(),
         patch: if mutating { patch(response)? } else { Value::Null },
         warnings: texts(list(response, "/warnings")),
+        annotations: annotations(&response["auditAnnotations"]),
     })
+}
+
+fn annotations(given: &Value) -> Vec<(String, String)> {
+    let given = given.as_object().into_iter().flatten();
+    given.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 fn texts(list: &[Value]) -> Vec<String> {

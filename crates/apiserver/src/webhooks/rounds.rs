@@ -10,10 +10,10 @@ use super::asked::Asked;
 use super::hook::Hook;
 use super::review::{self, Verdict};
 use super::{Webhooks, denial};
-use crate::body;
 use crate::callout::{CallError, Question};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Kind;
+use crate::{audit, body};
 
 /// What a first round leaves behind for a second one.
 #[derive(Default)]
@@ -139,6 +139,9 @@ async fn ask(
         Err(why) => return Err(denial::not_called(&hook.name, &why)),
     };
     verdict.warnings.iter().for_each(|warning| asked.call.warn(warning.as_str()));
+    for (key, value) in &verdict.annotations {
+        audit::annotate(&format!("{}/{key}", hook.name), value);
+    }
     if !verdict.allowed {
         return Err(denial::refused(&hook.name, &verdict.result));
     }

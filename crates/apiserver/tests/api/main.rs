@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod aggregation;
+mod audit;
 mod bounds;
 mod conversations;
 mod custom;
