@@ -3,6 +3,7 @@
 //! Objects are `serde_json::Value`s, so that no field is lost on the way through; what a
 //! type looks like is a [`schema::TypeSchema`], which everything else here walks.
 
+pub mod cel;
 pub mod custom;
 pub mod defaults;
 pub mod fields;

@@ -74,6 +74,11 @@ impl Quantity {
         self.in_steps_of(NANO / 1000)
     }
 
+    /// As a floating-point number, as near as there is one.
+    pub fn as_f64(&self) -> f64 {
+        self.nano as f64 / NANO as f64
+    }
+
     /// Is it nothing?
     pub fn is_zero(&self) -> bool {
         self.nano == 0

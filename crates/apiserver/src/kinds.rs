@@ -257,17 +257,20 @@ impl Kind {
         }
     }
 
-    /// What is wrong with an object; `old` is what it replaces.
-    pub(crate) fn problems(&self, object: &Value, old: Option<&Value>) -> Vec<api::FieldError> {
+    /// What is wrong with an object; `old` is what it replaces. `warn` is told what is wrong and
+    /// let pass.
+    pub(crate) fn problems(
+        &self,
+        object: &Value,
+        old: Option<&Value>,
+        warn: &mut dyn FnMut(String),
+    ) -> Vec<api::FieldError> {
         let mut errors = match old {
             Some(old) => api::validation::update(&self.stored_gvk(), object, old),
             None => api::validation::create(&self.stored_gvk(), object),
         };
         if let Some(custom) = &self.custom {
-            errors.extend(match old {
-                Some(old) => custom.schema.validate_update(object, old),
-                None => custom.schema.validate(object),
-            });
+            errors.extend(custom.problems(object, old, warn));
         }
         errors
     }

@@ -30,7 +30,12 @@ impl Budget {
         self.spent
     }
 
-    /// How much is left.
+    /// How much work was done.
+    pub fn worked(&self) -> u64 {
+        self.work
+    }
+
+    /// How much cost is left.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.spent)
     }

@@ -97,6 +97,8 @@ pub enum List<'a> {
     Json(&'a [serde_json::Value], Option<(&'a Declared, &'a ListKind)>),
     /// Made on the way.
     Made(Arc<Vec<Value<'a>>>),
+    /// The same of lists that are no plain ones, which it is compared like.
+    Joined(Arc<Vec<Value<'a>>>, &'a ListKind),
 }
 
 impl<'a> List<'a> {
@@ -104,7 +106,7 @@ impl<'a> List<'a> {
     pub fn len(&self) -> usize {
         match self {
             Self::Json(items, _) => items.len(),
-            Self::Made(items) => items.len(),
+            Self::Made(items) | Self::Joined(items, _) => items.len(),
         }
     }
 
@@ -120,7 +122,7 @@ impl<'a> List<'a> {
                 let item = declared.map(|(item, _)| item);
                 items.get(index).map(|value| Value::of_json(value, item))
             }
-            Self::Made(items) => items.get(index).cloned(),
+            Self::Made(items) | Self::Joined(items, _) => items.get(index).cloned(),
         }
     }
 
@@ -131,7 +133,7 @@ impl<'a> List<'a> {
 
     pub(crate) fn list_kind(&self) -> &'a ListKind {
         match self {
-            Self::Json(_, Some((_, kind))) => kind,
+            Self::Json(_, Some((_, kind))) | Self::Joined(_, kind) => kind,
             _ => &ListKind::Atomic,
         }
     }

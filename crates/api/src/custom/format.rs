@@ -68,7 +68,7 @@ static PATTERNS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
     ]
 });
 
-pub(super) fn fits_text(format: &str, text: &str) -> bool {
+pub(crate) fn fits_text(format: &str, text: &str) -> bool {
     match format.replace('-', "").as_str() {
         "" => true,
         "datetime" => text.parse::<jiff::Timestamp>().is_ok(),

@@ -56,7 +56,7 @@ pub struct Schema {
     #[serde(rename = "x-kubernetes-map-type")]
     pub(super) map_type: Option<String>,
     #[serde(rename = "x-kubernetes-validations")]
-    pub(super) rules: Vec<Value>,
+    pub(crate) rules: Vec<Rule>,
     #[serde(rename = "$ref")]
     pub(super) reference: Option<Value>,
     pub(super) definitions: Option<Value>,
@@ -66,6 +66,24 @@ pub struct Schema {
     pub(super) id: String,
     #[serde(rename = "$schema")]
     pub(super) schema: String,
+}
+
+/// A rule in CEL, one of `x-kubernetes-validations`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rule {
+    /// What must be true, of `self` and perhaps `oldSelf`.
+    pub rule: String,
+    /// What is said where it is not.
+    pub message: String,
+    /// The same as an expression; it is preferred.
+    pub message_expression: String,
+    /// Which kind of wrong.
+    pub reason: Option<String>,
+    /// What is to blame, below the place of the rule.
+    pub field_path: String,
+    /// `oldSelf` is an optional value, and the rule holds for new objects too.
+    pub optional_old_self: Option<bool>,
 }
 
 /// What an object may hold beside its properties.

@@ -3,6 +3,7 @@
 mod conversion;
 mod extensions;
 mod parts;
+mod rules;
 mod structural;
 
 use std::collections::BTreeSet;

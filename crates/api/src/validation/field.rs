@@ -112,6 +112,16 @@ impl<'a> Field<'a> {
         self.value.as_bool().unwrap_or_default()
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// How many errors were found so far, here and elsewhere in the object.
+    pub(super) fn error_count(&self) -> usize {
+        self.errors.borrow().len()
+    }
+
     fn push(&self, kind: ErrorKind, value: Value, detail: impl Into<String>) {
         let (path, detail) = (self.path.clone(), detail.into());
         self.errors.borrow_mut().push(FieldError { path, kind, value, detail });
@@ -153,6 +163,11 @@ impl<'a> Field<'a> {
     /// The value may not be used here.
     pub(super) fn forbidden(&self, detail: impl Into<String>) {
         self.push(ErrorKind::Forbidden, Value::Null, detail);
+    }
+
+    /// Something broke on the way.
+    pub(super) fn internal(&self, detail: impl Into<String>) {
+        self.push(ErrorKind::Internal, Value::Null, detail);
     }
 
     /// The value is there already.

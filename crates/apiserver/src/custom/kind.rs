@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
+use api::FieldError;
 use api::TypeSchema;
-use api::custom::Schema;
+use api::custom::{Rules, Schema};
 use api::schema::{ObjectShape, Shape};
+use api::validation::ErrorKind;
 use serde_json::Value;
 use store::KeyValue;
 use tokio_util::sync::CancellationToken;
@@ -21,10 +23,23 @@ use crate::object::text;
 use crate::strategy;
 use crate::table::Column;
 
+/// What an object must not have for rules to be evaluated.
+const RULED_OUT_BY: [ErrorKind; 5] = [
+    ErrorKind::NotSupported,
+    ErrorKind::Required,
+    ErrorKind::TooLong,
+    ErrorKind::TooMany,
+    ErrorKind::TypeInvalid,
+];
+const NOT_CHECKED: &str = "some validation rules were not checked because the object was invalid; \
+                           correct the existing errors to complete validation";
+
 /// What a custom kind has beyond a built-in one.
 pub(crate) struct Custom {
     /// Its own version's schema.
     pub(crate) schema: Schema,
+    /// Its rules, compiled when the first object is written.
+    rules: OnceLock<Rules>,
     /// The schema as it was written, for OpenAPI; null where there is none.
     pub(crate) document: Value,
     /// As server-side apply sees it.
@@ -80,6 +95,36 @@ impl Custom {
         stored["apiVersion"] = self.storage_version.clone().into();
         self.prune_stored(&mut stored);
         Some(stored)
+    }
+
+    /// What the schema and its rules say of an object; `warn` is told what was wrong before and
+    /// was not touched.
+    pub(crate) fn problems(
+        &self,
+        object: &Value,
+        old: Option<&Value>,
+        warn: &mut dyn FnMut(String),
+    ) -> Vec<FieldError> {
+        let mut errors = match old {
+            Some(old) => self.schema.validate_update(object, old),
+            None => self.schema.validate(object),
+        };
+        let rules = self.rules.get_or_init(|| Rules::compile(&self.schema));
+        if rules.is_empty() {
+            return errors;
+        }
+        // Rules rely on what the schema says.
+        if errors.iter().any(|error| RULED_OUT_BY.contains(&error.kind)) {
+            let detail = NOT_CHECKED.to_owned();
+            let path = "<nil>".to_owned();
+            let kind = ErrorKind::Invalid;
+            errors.push(FieldError { path, kind, value: Value::Null, detail });
+            return errors;
+        }
+        let verdict = rules.check(object, old);
+        verdict.warnings.into_iter().for_each(warn);
+        errors.extend(verdict.errors);
+        errors
     }
 
     pub(crate) fn cells(&self, object: &Value) -> Vec<Value> {
@@ -223,6 +268,7 @@ impl Own<'_> {
             terminating: AtomicBool::new(terminating),
             gone: CancellationToken::new(),
             settled: Settled::default(),
+            rules: OnceLock::new(),
             schema,
         }
     }

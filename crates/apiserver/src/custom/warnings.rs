@@ -1,6 +1,6 @@
 //! What writers of definitions and of their objects are told: nothing is ignored in silence.
 
-use api::custom::{Schema, is_known_format};
+use api::custom::is_known_format;
 use serde_json::Value;
 
 use super::STORAGE;
@@ -11,23 +11,11 @@ const DEPTH_MAX: usize = 64;
 
 /// Warns of what is stored and does nothing.
 pub(crate) fn warn(call: &Call<'_>, object: &Value) {
-    if let Some(custom) = &call.kind.custom
-        && custom.schema.has_rules()
-    {
-        call.warn("x-kubernetes-validations: this server does not evaluate the rules of this kind");
-    }
     if call.kind.storage != STORAGE {
         return;
     }
     for version in object["spec"]["versions"].as_array().into_iter().flatten() {
         let document = &version["schema"]["openAPIV3Schema"];
-        if Schema::read(document).is_ok_and(|schema| schema.has_rules()) {
-            call.warn(format!(
-                "spec.versions[{}]: x-kubernetes-validations are stored, but this server does not \
-                 evaluate them",
-                version["name"].as_str().unwrap_or("")
-            ));
-        }
         formats(call, document, 0);
     }
 }

@@ -172,7 +172,7 @@ async fn ask_webhooks(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResu
 }
 
 fn validate(call: &Call<'_>, object: &Value) -> ApiResult<()> {
-    let errors = call.kind.problems(object, None);
+    let errors = call.kind.problems(object, None, &mut |text| call.warn(text));
     if errors.is_empty() {
         return Ok(());
     }

@@ -173,7 +173,7 @@ fn finish(
     if part == Part::Main {
         webhooks::note_types(call.registry(), kind, new);
     }
-    validate(kind, part, old, new)?;
+    validate(call, part, old, new)?;
     if managed == Managed::Update {
         set_managers(call, Some(old), new)?;
     }
@@ -253,7 +253,8 @@ fn keep_metadata(old: &Value, new: &mut Value) {
     }
 }
 
-fn validate(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> {
+fn validate(call: &Call<'_>, part: Part, old: &Value, new: &Value) -> ApiResult<()> {
+    let kind = call.kind;
     // A custom object's status is as its schema says too.
     let unchecked = matches!(part, Part::Status | Part::Approval | Part::Binding);
     if unchecked && kind.custom.is_none() {
@@ -262,7 +263,7 @@ fn validate(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> 
     let errors = match part {
         Part::Debuggers => api::validation::update_debuggers(new, old),
         Part::Resources => api::validation::update_resources(new, old),
-        _ => kind.problems(new, Some(old)),
+        _ => kind.problems(new, Some(old), &mut |text| call.warn(text)),
     };
     if errors.is_empty() {
         return Ok(());

@@ -4,6 +4,7 @@ mod conversion;
 mod definitions;
 mod kubectl;
 mod objects;
+mod rules;
 mod schemas;
 mod subresources;
 

@@ -94,7 +94,10 @@ fn join<'a>(a: &List<'a>, b: &List<'a>, budget: &mut Budget) -> Result<'a> {
             (None, _) => items.push(item),
         }
     }
-    Ok(Value::list(items))
+    Ok(match a.list_kind() {
+        ListKind::Atomic => Value::list(items),
+        kind => Value::List(List::Joined(Arc::new(items), kind)),
+    })
 }
 
 /// Where the item is that is the same, by the kind of the list.

@@ -48,7 +48,7 @@ impl<'a> Value<'a> {
             Self::Timestamp(at) => Json::from(at.to_string()),
             Self::Duration(nanos) => Json::from(time::show_duration(*nanos)),
             Self::List(List::Json(items, _)) => Json::Array(items.to_vec()),
-            Self::List(List::Made(items)) => {
+            Self::List(List::Made(items) | List::Joined(items, _)) => {
                 Json::Array(items.iter().map(Value::to_json).collect::<Option<_>>()?)
             }
             Self::Map(Map::Json(map, _)) => Json::Object((*map).clone()),

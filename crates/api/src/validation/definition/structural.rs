@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::extensions;
+use super::{extensions, rules};
 use crate::custom::Schema;
 use crate::validation::FieldError;
 use crate::validation::field::Field;
@@ -22,10 +22,15 @@ pub(super) fn schema(root: &Field<'_>) {
     if !root.is_some() {
         return;
     }
+    let before = root.error_count();
     node(root, Level::Root, 0);
     match Schema::read(root.value) {
         Ok(schema) => {
             check_defaults(root, &schema);
+            // As upstream: what rules say of a schema that is wrong helps nobody.
+            if root.error_count() == before {
+                rules::check(root, &schema);
+            }
         }
         Err(error) => root.invalid_as("", format!("is no schema: {error}")),
     }

@@ -74,19 +74,6 @@ async fn names_of_others_are_not_accepted_until_they_are_free() {
 }
 
 #[tokio::test]
-async fn rules_that_are_not_evaluated_are_warned_of() {
-    let server = Server::start().await;
-    let mut schema = spec_of(json!({"a": {"type": "integer"}}));
-    schema["properties"]["spec"]["x-kubernetes-validations"] = json!([{"rule": "self.a > 1"}]);
-    let answer = server.ask(&format!("POST {DEFINITIONS}"), tabs(schema)).await;
-    assert_eq!(answer.code, 201, "{}", answer.body);
-    let warning = answer.headers.get("warning").unwrap().to_str().unwrap();
-    assert!(warning.contains("does not evaluate them"), "{warning}");
-    let answer = server.ask(&format!("POST {TABS}"), tab("a", json!({"a": 0}))).await;
-    assert!(answer.headers.contains_key("warning"));
-}
-
-#[tokio::test]
 async fn a_definition_takes_its_objects_and_their_watches_with_it() {
     let server = server_with(tabs(spec_of(json!({"a": {"type": "string"}})))).await;
     server.check(&format!("POST {TABS}"), tab("one", json!({"a": "x"})), 201, json!({})).await;
