@@ -7,6 +7,8 @@ mod session;
 mod spdy;
 mod stats;
 mod streams;
+mod transport;
+mod upgrade;
 
 use std::sync::{Arc, Mutex, OnceLock};
 

@@ -28,14 +28,14 @@ fn with_echo(name: &str) -> Option<Boat> {
 }
 
 /// A kubectl that runs on, and where it listens. Dropping it ends it.
-struct Running {
+pub struct Running {
     child: Child,
-    at: SocketAddr,
+    pub at: SocketAddr,
 }
 
 impl Running {
     /// Starts it and waits for the line that says where it listens.
-    fn start(boat: &Boat, args: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub fn start(boat: &Boat, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new("kubectl")
             .arg("--kubeconfig")
             .arg(boat.data_dir().join("kubeconfig"))

@@ -15,6 +15,8 @@ mod port;
 mod toolbox;
 #[path = "../support/traces.rs"]
 mod traces;
+#[path = "../support/websocket.rs"]
+mod websocket;
 
 mod access;
 mod audit;
@@ -45,3 +47,4 @@ mod resize;
 mod rollout;
 mod secrets;
 mod shop;
+mod streams;

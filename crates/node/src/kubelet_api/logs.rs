@@ -1,6 +1,7 @@
 //! /containerLogs: the lines of a container's CRI log files, as they were or as they come.
 
 mod entry;
+mod messages;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path as Parts, Query, State};
+use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -17,7 +19,7 @@ use tokio::sync::mpsc;
 
 use self::entry::{Carry, Entry};
 use self::options::Options;
-use super::{Failure, Served};
+use super::{Failure, Served, upgrade};
 use crate::shared::lock;
 
 /// How often a followed file is looked at.
@@ -33,11 +35,21 @@ pub(super) async fn serve(
     State(served): State<Served>,
     Parts((namespace, pod, container)): Parts<(String, String, String)>,
     Query(query): Query<Vec<(String, String)>>,
+    request: Request<Body>,
 ) -> Response {
-    match open(&served, &namespace, &pod, container, &query) {
-        Ok(body) => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response(),
-        Err(failure) => failure.into_response(),
+    let lines = match open(&served, &namespace, &pod, container, &query) {
+        Ok(lines) => lines,
+        Err(failure) => return failure.into_response(),
+    };
+    if upgrade::asks_for(request.headers(), "websocket") {
+        return messages::answer(request, lines).await;
     }
+    let lines = futures::stream::unfold(lines, |mut lines| async {
+        let line: Bytes = lines.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(line), lines))
+    });
+    let text = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (text, Body::from_stream(lines)).into_response()
 }
 
 fn open(
@@ -46,7 +58,7 @@ fn open(
     pod: &str,
     container: String,
     query: &[(String, String)],
-) -> Result<Body, Failure> {
+) -> Result<mpsc::Receiver<Bytes>, Failure> {
     let options = Options::parse(query, Timestamp::now())?;
     let (uid, live) = served.pod(namespace, pod)?;
     let Some((attempt, _)) = lock(&live).containers.get(&container).copied() else {
@@ -78,11 +90,7 @@ fn open(
             tracing::debug!(path = %path.display(), %error, "log not read to its end");
         }
     });
-    let lines = futures::stream::unfold(receiver, |mut receiver| async {
-        let line: Bytes = receiver.recv().await?;
-        Some((Ok::<_, std::convert::Infallible>(line), receiver))
-    });
-    Ok(Body::from_stream(lines))
+    Ok(receiver)
 }
 
 /// Sends the lines of a log to one reader.

@@ -1,27 +1,27 @@
-//! /exec and /attach: a process's stdio over a WebSocket of Kubernetes channels.
+//! /exec and /attach: a process's stdio over a WebSocket or over SPDY.
 
+use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::Request;
 use axum::response::{IntoResponse, Response};
-use container::{AttachSpec, ExecSpec, Size};
+use container::{AttachSpec, Error, Exec, ExecSpec, Pod, Size};
 
-use super::session::{self, PROTOCOLS, Purpose};
-use super::{Failure, Served};
+use super::session::{self, Ends, Purpose, SPDY_PROTOCOLS, WEB_SOCKET_PROTOCOLS};
+use super::{Failure, Served, transport, upgrade};
 use crate::pod::state::container_id;
 use crate::shared::lock;
 
 /// The size of a terminal until the client tells its own.
 const SIZE: Size = Size { rows: 24, columns: 80 };
+/// The longest message that a client may send over a WebSocket.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// What a client asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Wanted {
     command: Vec<String>,
-    stdin: bool,
-    stdout: bool,
-    stderr: bool,
-    tty: bool,
+    ends: Ends,
 }
 
 impl Wanted {
@@ -32,10 +32,10 @@ impl Wanted {
             let flag = matches!(value.as_str(), "true" | "1");
             match key.as_str() {
                 "command" => wanted.command.push(value),
-                "stdin" | "input" => wanted.stdin = flag,
-                "stdout" | "output" => wanted.stdout = flag,
-                "stderr" | "error" => wanted.stderr = flag,
-                "tty" => wanted.tty = flag,
+                "stdin" | "input" => wanted.ends.stdin = flag,
+                "stdout" | "output" => wanted.ends.stdout = flag,
+                "stderr" | "error" => wanted.ends.stderr = flag,
+                "tty" => wanted.ends.tty = flag,
                 _ => {}
             }
         }
@@ -44,72 +44,126 @@ impl Wanted {
 }
 
 type Target = Path<(String, String, String)>;
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+/// What a client is connected with.
+enum Process {
+    Exec(ExecSpec),
+    Attach(AttachSpec),
+}
+
+impl Process {
+    fn purpose(&self) -> Purpose {
+        match self {
+            Self::Exec(_) => Purpose::Exec,
+            Self::Attach(_) => Purpose::Attach,
+        }
+    }
+
+    async fn begin(self, pod: Pod) -> Result<Exec, Error> {
+        match self {
+            Self::Exec(spec) => pod.exec(spec).await,
+            Self::Attach(spec) => pod.attach(spec).await,
+        }
+    }
+}
 
 pub(super) async fn exec(
     State(served): State<Served>,
     Path(target): Target,
     Query(query): Query<Vec<(String, String)>>,
-    upgrade: Upgrade,
+    request: Request<Body>,
 ) -> Response {
-    let wanted = Wanted::parse(query);
-    if wanted.command.is_empty() {
+    let Wanted { command, ends } = Wanted::parse(query);
+    if command.is_empty() {
         return Failure::bad_request("you must specify at least 1 command for the container")
             .into_response();
     }
-    let (pod, id) = match running(&served, &target) {
-        Ok(found) => found,
-        Err(failure) => return failure.into_response(),
+    let process = |container: String| {
+        Process::Exec(ExecSpec {
+            container,
+            args: command,
+            tty: ends.tty.then_some(SIZE),
+            stdin: ends.stdin,
+            stdout: ends.stdout,
+            stderr: ends.stderr && !ends.tty,
+            ..ExecSpec::default()
+        })
     };
-    let upgrade = match upgraded(upgrade) {
-        Ok(upgrade) => upgrade,
-        Err(failure) => return failure.into_response(),
-    };
-    let spec = ExecSpec {
-        container: id,
-        args: wanted.command,
-        tty: wanted.tty.then_some(SIZE),
-        stdin: wanted.stdin,
-        stdout: wanted.stdout,
-        stderr: wanted.stderr && !wanted.tty,
-        ..ExecSpec::default()
-    };
-    upgrade.on_upgrade(async move |socket| {
-        session::run(socket, Purpose::Exec, pod.exec(spec).await).await
-    })
+    answer(&served, &target, ends, process, request).await
 }
 
 pub(super) async fn attach(
     State(served): State<Served>,
     Path(target): Target,
     Query(query): Query<Vec<(String, String)>>,
-    upgrade: Upgrade,
+    request: Request<Body>,
 ) -> Response {
-    let wanted = Wanted::parse(query);
-    let (pod, id) = match running(&served, &target) {
+    let Wanted { ends, .. } = Wanted::parse(query);
+    let process = |container: String| {
+        let stderr = ends.stderr && !ends.tty;
+        let (stdin, stdout) = (ends.stdin, ends.stdout);
+        Process::Attach(AttachSpec { container, stdin, stdout, stderr })
+    };
+    answer(&served, &target, ends, process, request).await
+}
+
+async fn answer(
+    served: &Served,
+    target: &(String, String, String),
+    ends: Ends,
+    process: impl FnOnce(String) -> Process,
+    request: Request<Body>,
+) -> Response {
+    if !(ends.stdin || ends.stdout || ends.stderr) {
+        let why = "you must specify at least one of stdin, stdout, stderr";
+        return Failure::bad_request(why).into_response();
+    }
+    let (pod, id) = match running(served, target) {
         Ok(found) => found,
         Err(failure) => return failure.into_response(),
     };
-    let upgrade = match upgraded(upgrade) {
-        Ok(upgrade) => upgrade,
-        Err(failure) => return failure.into_response(),
+    let process = process(id);
+    match upgrade::asks_for(request.headers(), upgrade::SPDY) {
+        true => over_spdy(pod, ends, process, request),
+        false => over_web_socket(pod, process, request).await,
+    }
+}
+
+fn over_spdy(pod: Pod, ends: Ends, process: Process, request: Request<Body>) -> Response {
+    let protocol = match upgrade::negotiate(request.headers(), &SPDY_PROTOCOLS) {
+        Ok(protocol) => protocol,
+        Err(refusal) => return *refusal,
     };
-    let spec = AttachSpec {
-        container: id,
-        stdin: wanted.stdin,
-        stdout: wanted.stdout,
-        stderr: wanted.stderr && !wanted.tty,
-    };
-    upgrade.on_upgrade(async move |socket| {
-        session::run(socket, Purpose::Attach, pod.attach(spec).await).await
+    upgrade::to_spdy(request, protocol, async move |upgraded| {
+        let (output, input) = transport::of_connection(upgraded);
+        let purpose = process.purpose();
+        session::over_spdy(input, output, protocol, ends, purpose, process.begin(pod)).await;
     })
+}
+
+async fn over_web_socket(pod: Pod, process: Process, request: Request<Body>) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => {
+            let upgrade = upgrade.protocols(WEB_SOCKET_PROTOCOLS);
+            upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(async move |socket| {
+                let purpose = process.purpose();
+                session::over_web_socket(socket, purpose, process.begin(pod).await).await;
+            })
+        }
+        Err(rejection) => Failure::bad_request(format!(
+            "unable to upgrade: a WebSocket ({}) or SPDY/3.1 is needed: {rejection}",
+            WEB_SOCKET_PROTOCOLS.join(", ")
+        ))
+        .into_response(),
+    }
 }
 
 /// The pod and the id of a container that runs now.
 fn running(
     served: &Served,
     (namespace, pod, container): &(String, String, String),
-) -> Result<(container::Pod, String), Failure> {
+) -> Result<(Pod, String), Failure> {
     let (_, live) = served.pod(namespace, pod)?;
     let live = lock(&live);
     let found = live.pod.clone().zip(live.containers.get(container).copied());
@@ -119,16 +173,6 @@ fn running(
             let message = format!("container {container:?} in pod {pod:?} is not running");
             Err(Failure::internal(message))
         }
-    }
-}
-
-fn upgraded(upgrade: Upgrade) -> Result<WebSocketUpgrade, Failure> {
-    match upgrade {
-        Ok(upgrade) => Ok(upgrade.protocols(PROTOCOLS)),
-        Err(rejection) => Err(Failure::bad_request(format!(
-            "a WebSocket is needed ({}): {rejection}",
-            PROTOCOLS.join(", ")
-        ))),
     }
 }
 
@@ -145,9 +189,7 @@ mod tests {
     fn the_words_of_api_and_kubelet_are_understood() {
         let expected = Wanted {
             command: vec!["ls".into(), "-l".into()],
-            stdin: true,
-            stdout: true,
-            ..Wanted::default()
+            ends: Ends { stdin: true, stdout: true, ..Ends::default() },
         };
         let command = [("command", "ls"), ("command", "-l")];
         check(&[&command[..], &[("stdin", "true"), ("stdout", "true")]].concat(), expected.clone());

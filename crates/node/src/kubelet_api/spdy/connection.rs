@@ -14,7 +14,7 @@ use super::{Headers, SpdyError, Stream};
 /// Streams that are open at once; more are refused.
 const STREAMS_MAX: usize = 2048;
 /// Pieces of data that wait for the reader of a stream.
-const PIECES_MAX: usize = 16;
+const PIECES_MAX: usize = 4;
 /// Frames that wait for a slow client.
 const FRAMES_MAX: usize = 32;
 /// New streams that wait to be taken.
@@ -161,6 +161,7 @@ mod tests {
     use super::super::stream::Gone;
     use super::*;
     use futures::channel::mpsc as pipe;
+    use proptest::prelude::*;
     use tokio::task::JoinHandle;
 
     /// A client's end: what it sends, what it receives, and the streams that the server sees.
@@ -253,5 +254,47 @@ mod tests {
         let bytes = harness.client.open(2, &Headers::default());
         harness.send(bytes);
         assert!(harness.running.await.unwrap().is_err());
+    }
+
+    /// What a client may do, well or badly.
+    fn act(client: &mut Client, (kind, stream, data): &(u8, u32, Vec<u8>)) -> Vec<u8> {
+        match kind {
+            0 => client.open(*stream, &Headers::from([("port", "80")])),
+            1 => client.data(*stream, data, false),
+            2 => client.data(*stream, data, true),
+            3 => client.reset(*stream),
+            4 => client.ping(*stream),
+            _ => data.clone(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_client_sends_disturbs_more_than_its_connection(
+            acts in prop::collection::vec(
+                (0u8..6, 1u32..9, prop::collection::vec(any::<u8>(), 0..60)), 0..40),
+            damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let ended = runtime.block_on(async {
+                let mut harness = Harness::new();
+                let mut bytes = Vec::new();
+                for act in &acts {
+                    bytes.extend(self::act(&mut harness.client, act));
+                }
+                if let Some((at, byte)) = damage && !bytes.is_empty() {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+                harness.send(bytes);
+                harness.input.close_channel();
+                // Streams are taken and let go.
+                let taken = tokio::spawn(async move { while harness.streams.recv().await.is_some() {} });
+                let ended = harness.running.await;
+                taken.await.unwrap();
+                ended
+            });
+            prop_assert!(ended.is_ok(), "it ends, without a panic");
+        }
     }
 }

@@ -327,6 +327,25 @@ mod tests {
         }
 
         #[test]
+        fn no_more_is_kept_than_the_longest_control_frame(
+            head in any::<[u8; 6]>(), filler in any::<u8>(), step in 1usize..9000
+        ) {
+            // The beginning of a control frame, of any length that it says.
+            let mut bytes = vec![CONTROL, 3];
+            bytes.extend(head);
+            bytes.resize(3 * CONTROL_BYTES_MAX, filler);
+            let (mut decoder, mut buffer) = (Decoder::new(), BytesMut::new());
+            for piece in bytes.chunks(step) {
+                buffer.extend(piece);
+                while let Ok(Some(_)) = decoder.next(&mut buffer) {}
+                if decoder.next(&mut buffer).is_err() {
+                    break;
+                }
+                prop_assert!(buffer.len() <= HEAD_BYTES + CONTROL_BYTES_MAX);
+            }
+        }
+
+        #[test]
         fn a_damaged_stream_is_refused_and_no_more(at in 0usize..40, byte in any::<u8>()) {
             let mut bytes = Client::default().open(1, &Headers::from([("port", "80")]));
             let at = at % bytes.len();
