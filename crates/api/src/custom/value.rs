@@ -33,7 +33,7 @@ impl Schema {
                 true => "integer,string",
                 false => &self.kind,
             };
-            return errors.push(mismatch(path, value, expected, type_name(value)));
+            return errors.push(mismatch(path, expected, type_name(value)));
         }
         self.check_one_of_values(path, value, errors);
         match value {
@@ -100,7 +100,7 @@ impl Schema {
             invalid(format!("should be a multiple of {factor}"));
         }
         if !format::fits_number(&self.format, number) {
-            errors.push(mismatch(path, &value(), &self.format, "number"));
+            errors.push(mismatch(path, &self.format, "number"));
         }
     }
 
@@ -169,9 +169,10 @@ pub(super) fn error(path: &str, kind: ErrorKind, value: Value, detail: String) -
     FieldError { path, kind, value, detail }
 }
 
-fn mismatch(path: &str, value: &Value, expected: &str, found: &str) -> FieldError {
+fn mismatch(path: &str, expected: &str, found: &str) -> FieldError {
     let why = in_body(path, &format!("must be of type {expected}: {found:?}"));
-    error(path, ErrorKind::TypeInvalid, value.clone(), why)
+    // As upstream, whose value here is the name of the type that was found.
+    error(path, ErrorKind::TypeInvalid, found.into(), why)
 }
 
 fn too_many(path: &str, len: u64, max: u64) -> FieldError {

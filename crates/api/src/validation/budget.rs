@@ -51,7 +51,29 @@ pub(super) fn quota(object: &Field<'_>) {
     for scope in spec.at("scopes").items() {
         if !SCOPES.contains(&scope.text()) {
             spec.at("scopes").invalid("unsupported scope");
+            continue;
         }
+        let fits = |name: &str| scope_fits(scope.text(), name);
+        if spec.at("hard").entries().any(|(name, _)| !fits(name)) {
+            spec.at("scopes").invalid("unsupported scope applied to resource");
+        }
+    }
+}
+
+/// May a scope be set on the quota of a resource? Those of pods are about pods and what these take, and
+/// best-effort pods take nothing.
+fn scope_fits(scope: &str, resource: &str) -> bool {
+    const TAKEN: [&str; 6] =
+        ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
+    let pods = resource == "pods";
+    match scope {
+        "BestEffort" => pods,
+        "NotBestEffort"
+        | "Terminating"
+        | "NotTerminating"
+        | "PriorityClass"
+        | "CrossNamespacePodAffinity" => pods || TAKEN.contains(&resource),
+        _ => true,
     }
 }
 

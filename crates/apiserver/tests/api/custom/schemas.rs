@@ -59,7 +59,7 @@ async fn values_are_held_to_the_schema() {
     check(
         json!({"n": "x"}),
         "spec.n",
-        "Invalid value: \"x\": spec.n in body must be of type integer: \"string\"",
+        "Invalid value: \"string\": spec.n in body must be of type integer: \"string\"",
     )
     .await;
 }
