@@ -38,6 +38,7 @@ mod identity;
 mod kill;
 mod kubectl;
 mod kubectl_changes;
+mod kubernetes_python;
 mod pod_facts;
 mod pod_life;
 mod pod_network;

@@ -231,7 +231,7 @@ mod tests {
         check(
             json!({"type": "integer"}),
             json!("x"),
-            &[r#"spec: Invalid value: "x": spec in body must be of type integer: "string""#],
+            &[r#"spec: Invalid value: "string": spec in body must be of type integer: "string""#],
         );
         check(json!({"type": "integer"}), json!(1.0), &[]);
         check(json!({"type": "string", "nullable": true}), json!(null), &[]);
@@ -240,7 +240,7 @@ mod tests {
             json!({"x-kubernetes-int-or-string": true}),
             json!(true),
             &[
-                r#"spec: Invalid value: true: spec in body must be of type integer,string: "boolean""#,
+                r#"spec: Invalid value: "boolean": spec in body must be of type integer,string: "boolean""#,
             ],
         );
     }
@@ -291,7 +291,7 @@ mod tests {
             json!(["a", 2]),
             &[
                 "spec: Too many: 2: must have at most 1 items",
-                r#"spec[1]: Invalid value: 2: spec[1] in body must be of type string: "integer""#,
+                r#"spec[1]: Invalid value: "integer": spec[1] in body must be of type string: "integer""#,
             ],
         );
     }

@@ -260,7 +260,7 @@ mod tests {
         check(
             json!({"type": "object", "properties": {"a": {"type": "string", "default": 1}}}),
             &[
-                r#"spec.validation.openAPIV3Schema.properties[a].default: Invalid value: 1: default in body must be of type string: "integer""#,
+                r#"spec.validation.openAPIV3Schema.properties[a].default: Invalid value: "integer": default in body must be of type string: "integer""#,
             ],
         );
     }
