@@ -205,7 +205,7 @@ fn texts() {
     check("['a', 'b'].join('-') + ' x '.trim() + 'aB'.upperAscii()", "\"a-bxAB\"");
     check("strings.quote('a\"\\n')", r#""\"a\\\"\\n\"""#);
     check("'%s is %d or %.1f, %x %%'.format([dyn('a'), 1, 2.25, 255])", "\"a is 1 or 2.2, ff %\"");
-    check("'%s'.format([[1, {'a': null}]])", "\"[1, {a: null}]\"");
+    check("'%s'.format([[dyn(1), {'a': null}]])", "\"[1, {a: null}]\"");
     check("'%d'.format([])", "error: index 0 out of range");
 }
 
@@ -267,6 +267,30 @@ fn values_of_other_programs_are_evaluated_when_asked_for() {
         variables.programs("variables", [("double", &double), ("more", &more), ("bad", &bad)]);
         let value = program.evaluate(&variables, &mut Budget::new(1_000));
         assert_eq!(value.map_or_else(|error| error.to_string(), |value| show(&value)), expected);
+    }
+}
+
+#[test]
+fn declared_values_are_of_their_types() {
+    use sampan_cel::{ListKind, Shape, Type};
+    let list = |item: Type| Declared {
+        shape: Shape::List(Declared::plain(item).into(), ListKind::Atomic),
+        ..Declared::anything()
+    };
+    for (item, json, text) in [
+        (Type::Duration, json!([]), "self.sum() == duration('0s')"),
+        (Type::Duration, json!(["1h", "30m"]), "self.sum() == duration('90m')"),
+        (Type::Double, json!([1, 2]), "self.sum() == 3.0 && self[0] / 2.0 == 0.5"),
+        (Type::Timestamp, json!(["2024-01-01"]), "self.max().getFullYear() == 2024"),
+        (Type::Bytes, json!(["aGk="]), "string(self[0]) == 'hi' && type(self[0]) == bytes"),
+        (Type::String, json!(["b", "a"]), "!self.isSorted() && self.join() == 'ba'"),
+    ] {
+        let environment = Environment::new().with_variable("self", list(item));
+        let program = environment.compile(text).unwrap();
+        let mut variables = Variables::new();
+        variables.json("self", &json);
+        let value = program.evaluate(&variables, &mut Budget::new(1_000)).unwrap();
+        assert_eq!(show(&value), "true", "{text}");
     }
 }
 

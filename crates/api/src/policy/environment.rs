@@ -25,7 +25,7 @@ const PATCHES: Library = Library {
 
 /// What every expression sees.
 static BASE: LazyLock<Environment> = LazyLock::new(|| {
-    Environment::new()
+    crate::cel::environment()
         .with_library(&authorizer::LIBRARY)
         .with_variable("object", Declared::anything())
         .with_variable("oldObject", Declared::anything())

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use super::{numbers, texts};
 use crate::budget::Budget;
+use crate::declared::Shape;
 use crate::error::EvalError;
+use crate::types::Type;
 use crate::value::{List, Value};
 
 type Result<'a> = std::result::Result<Value<'a>, EvalError>;
@@ -41,8 +43,21 @@ pub(super) fn sum<'a>(args: &[Value<'a>], budget: &mut Budget) -> Result<'a> {
             None => item,
         });
     }
-    // Of nothing: the type is not known any more; numbers are equal whatever their type.
-    Ok(sum.unwrap_or(Value::Int(0)))
+    Ok(sum.unwrap_or_else(|| nothing(args)))
+}
+
+/// The sum of an empty list: of the type of its items, where that is known. Numbers are equal
+/// whatever their type.
+fn nothing<'a>(args: &[Value<'a>]) -> Value<'a> {
+    let item = match args.first() {
+        Some(Value::List(List::Json(_, Some((item, _))))) => &item.shape,
+        _ => return Value::Int(0),
+    };
+    match item {
+        Shape::Plain(Type::Duration) => Value::Duration(0),
+        Shape::Plain(Type::Double) => Value::Double(0.0),
+        _ => Value::Int(0),
+    }
 }
 
 fn extreme<'a>(

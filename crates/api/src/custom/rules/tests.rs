@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -189,4 +190,41 @@ fn an_object_cannot_cost_more_than_it_may() {
     let found = verdict(schema, &spec(json!(many)), None).errors;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].detail.starts_with("validation failed due to running out of cost budget"));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z0-9:.TZ-]{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-d]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// What does not fit its schema does not come here, and would do no harm.
+    #[test]
+    fn no_object_panics(new in any_json(), old in any_json()) {
+        let schema = json!({"type": "object", "properties": {
+            "a": {"type": "array", "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["a"], "items": {"type": "object",
+                "properties": {"a": {"type": "string"}},
+                "x-kubernetes-validations": rule("self.a == oldSelf.a")}},
+            "b": {"type": "string", "format": "date-time",
+                "x-kubernetes-validations": rule("self.getHours() > 1 && self == oldSelf")},
+            "c": {"type": "object", "additionalProperties": {"type": "integer"},
+                "x-kubernetes-validations": rule("self.all(k, self[k] > 0)")},
+            "d": {"x-kubernetes-int-or-string": true, "x-kubernetes-validations": [
+                {"rule": "self + 1 > 0", "messageExpression": "string(self)"}]}},
+            "x-kubernetes-validations": rule("self == oldSelf || self.a.size() > self.c.size()")});
+        verdict(schema, &json!({"spec": new}), Some(&json!({"spec": old})));
+    }
 }
