@@ -173,3 +173,45 @@ async fn every_reply_has_an_id_without_an_audit_log_too() {
     let answer = server.ask("GET /version", Value::Null).await;
     assert_eq!(answer.headers["audit-id"].len(), 36);
 }
+
+#[tokio::test]
+async fn policies_and_pod_security_tell_the_log_what_they_found() {
+    let rules = "omitStages: [RequestReceived]\nrules:\n\
+        - {level: Metadata, resources: [{group: \"\", resources: [pods, configmaps]}]}\n\
+        - {level: None}\n";
+    let audited = Audited::start(rules).await;
+    let server = &audited.server;
+    let group = "/apis/admissionregistration.k8s.io/v1";
+    let policy = json!({"metadata": {"name": "p.example.com"}, "spec": {
+        "matchConstraints": {"resourceRules": [{"operations": ["CREATE"], "apiGroups": [""],
+            "apiVersions": ["v1"], "resources": ["configmaps"]}]},
+        "validations": [{"expression": "true"}, {"expression": "false", "message": "no"}],
+        "auditAnnotations": [{"key": "name", "valueExpression": "'it is ' + object.metadata.name"}],
+    }});
+    server
+        .check(&format!("POST {group}/validatingadmissionpolicies"), policy, 201, json!({}))
+        .await;
+    let binding = json!({"metadata": {"name": "b"},
+        "spec": {"policyName": "p.example.com", "validationActions": ["Audit"]}});
+    let bindings = format!("POST {group}/validatingadmissionpolicybindings");
+    server.check(&bindings, binding, 201, json!({})).await;
+    let failure = "[{\"binding\":\"b\",\"expressionIndex\":1,\"message\":\"no\",\"policy\":\"p.example.com\",\"validationActions\":[\"Audit\"]}]";
+    let expected = json!({"responseStatus": {"code": 201}, "annotations": {
+        "p.example.com/name": "it is a",
+        "validation.policy.admission.k8s.io/validation_failure": failure,
+    }});
+    let map = json!({"metadata": {"name": "a"}});
+    audited.check(&format!("POST {CONFIG_MAPS}"), map, &[expected]).await;
+    let labels = json!({"metadata": {"labels": {
+        "pod-security.kubernetes.io/enforce": "privileged",
+        "pod-security.kubernetes.io/audit": "baseline"}}});
+    server.check("PATCH /api/v1/namespaces/default", labels, 200, json!({})).await;
+    let mut pod = super::support::pod("p");
+    pod["spec"]["hostNetwork"] = true.into();
+    let expected = json!({"responseStatus": {"code": 201}, "annotations": {
+        "pod-security.kubernetes.io/enforce-policy": "privileged:latest",
+        "pod-security.kubernetes.io/audit-violations":
+            "would violate PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)",
+    }});
+    audited.check("POST /api/v1/namespaces/default/pods", pod, &[expected]).await;
+}

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use self::level::{Level, LevelVersion, Policy};
 use self::pod::Pod;
+use crate::audit;
 use crate::error::{ApiError, ApiResult};
 use crate::object::meta;
 use crate::request::Call;
@@ -84,6 +85,8 @@ fn check_pod(call: &Call<'_>, old: Option<&Value>, new: &Value) -> ApiResult<()>
         return Ok(());
     }
     let pod = Pod::of(new);
+    audit::annotate(&format!("{PREFIX}enforce-policy"), policy.enforce.to_string());
+    note(policy.audit, &pod);
     if let Some(violations) = violations(policy.enforce, &pod) {
         let why = format!("violates PodSecurity \"{}\": {violations}", policy.enforce);
         return Err(ApiError::forbidden(call.kind, super::shown_name(new), &why));
@@ -96,9 +99,18 @@ fn check_pod(call: &Call<'_>, old: Option<&Value>, new: &Value) -> ApiResult<()>
 fn warn_of_template(call: &Call<'_>, object: &Value, at: &str) -> ApiResult<()> {
     let Some(policy) = policy_of(call, meta(object, "namespace"))? else { return Ok(()) };
     if let Some(template) = object.pointer(at).filter(|template| template.is_object()) {
+        note(policy.audit, &Pod::of(template));
         warn(call, policy.warn, &Pod::of(template));
     }
     Ok(())
+}
+
+/// For the audit log.
+fn note(level: LevelVersion, pod: &Pod<'_>) {
+    if let Some(violations) = violations(level, pod) {
+        let text = format!("would violate PodSecurity \"{level}\": {violations}");
+        audit::annotate(&format!("{PREFIX}audit-violations"), text);
+    }
 }
 
 fn warn(call: &Call<'_>, level: LevelVersion, pod: &Pod<'_>) {

@@ -14,6 +14,9 @@ pub(super) struct Binding {
     pub(super) param_ref: Value,
     pub(super) denies: bool,
     pub(super) warns: bool,
+    pub(super) audits: bool,
+    /// The three of them as they were written.
+    pub(super) actions: Value,
 }
 
 impl Binding {
@@ -26,6 +29,8 @@ impl Binding {
             param_ref: spec["paramRef"].clone(),
             denies: does("Deny"),
             warns: does("Warn"),
+            audits: does("Audit"),
+            actions: spec["validationActions"].clone(),
         }
     }
 }

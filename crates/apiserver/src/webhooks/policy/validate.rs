@@ -1,19 +1,23 @@
 //! Policies that judge: all of them are evaluated, and the first to refuse has the word.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::policy::Decision;
 use api::status::{Cause, Status};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::asked::Asked;
 use super::input::Input;
 use super::{Binding, Case, Policies, cases};
+use crate::audit;
 use crate::error::ApiResult;
 use crate::kinds::Kind;
 
 /// The codes of the words that a validation may give for its refusal.
 const CODES: [(&str, u16); 2] = [("Forbidden", 403), ("RequestEntityTooLarge", 413)];
+/// Where the audit log tells of a violation.
+const FAILURE: &str = "validation.policy.admission.k8s.io/validation_failure";
 /// Of the others.
 const INVALID: (&str, u16) = ("Invalid", 422);
 
@@ -23,12 +27,29 @@ struct Denial {
     reason: String,
 }
 
+/// What is wrong with a write.
+struct Violation<'v> {
+    /// Of the validation that found it.
+    index: usize,
+    message: &'v str,
+    reason: &'v str,
+}
+
+impl<'v> Violation<'v> {
+    /// An expression that has no value.
+    fn failed(index: usize, message: &'v str) -> Self {
+        Self { index, message, reason: "" }
+    }
+}
+
 /// What a write was found to be.
 #[derive(Default)]
 struct Verdict {
     denial: Option<Denial>,
     /// The write as expressions see it, by the kind in whose form it is shown.
     inputs: Vec<(Arc<Kind>, Arc<Input>)>,
+    /// What the audit log is to tell, by key; each value once.
+    annotations: BTreeMap<String, Vec<String>>,
 }
 
 impl Policies {
@@ -45,6 +66,9 @@ impl Policies {
         let mut verdict = Verdict::default();
         for case in cases(&self.validating, asked).await? {
             verdict.add(&case, asked).await?;
+        }
+        for (key, values) in &verdict.annotations {
+            audit::annotate(key, values.join(", "));
         }
         match verdict.denial {
             None => Ok(()),
@@ -70,7 +94,7 @@ impl Verdict {
             Ok(true) => self.evaluate(case, binding, asked, (&input, params)),
             Ok(false) => {}
             Err(_) if policy.ignores_failure => {}
-            Err(why) => self.act(case, binding, asked, (&why, "")),
+            Err(why) => self.act(case, binding, asked, Violation::failed(0, &why)),
         }
         Ok(())
     }
@@ -92,22 +116,32 @@ impl Verdict {
         (input, params): (&Input, Option<&Value>),
     ) {
         let policy = case.policy;
-        for decision in policy.expressions.validate(&input.with(params)) {
+        let decisions = policy.expressions.validate(&input.with(params));
+        for (index, decision) in decisions.iter().enumerate() {
             match decision {
                 Decision::Admit => {}
                 Decision::Error(_) if policy.ignores_failure => {}
-                Decision::Error(why) => self.act(case, binding, asked, (&why, "")),
+                Decision::Error(why) => {
+                    self.act(case, binding, asked, Violation::failed(index, why));
+                }
                 Decision::Deny { message, reason } => {
-                    self.act(case, binding, asked, (&message, &reason));
+                    self.act(case, binding, asked, Violation { index, message, reason });
                 }
             }
         }
-        // There is no audit log to write these to; one that fails refuses all the same.
-        for (_, value) in policy.expressions.annotations(&input.with(params)) {
+        for (key, value) in policy.expressions.annotations(&input.with(params)) {
             match value {
+                Ok(value) => self.annotate(format!("{}/{key}", policy.name), value),
                 Err(why) if !policy.ignores_failure => self.deny(case, &why, ""),
-                Ok(_) | Err(_) => {}
+                Err(_) => {}
             }
+        }
+    }
+
+    fn annotate(&mut self, key: String, value: String) {
+        let values = self.annotations.entry(key).or_default();
+        if !values.contains(&value) {
+            values.push(value);
         }
     }
 
@@ -117,8 +151,14 @@ impl Verdict {
         case: &Case<'_>,
         binding: &Binding,
         asked: &Asked<'_>,
-        (message, reason): (&str, &str),
+        Violation { index, message, reason }: Violation<'_>,
     ) {
+        if binding.audits {
+            let failure = json!([{"message": message, "policy": case.policy.name,
+                "binding": binding.name, "expressionIndex": index,
+                "validationActions": binding.actions}]);
+            audit::annotate(FAILURE, failure.to_string());
+        }
         if binding.denies {
             self.deny(case, message, reason);
         }

@@ -34,6 +34,8 @@ pub(super) struct LevelVersion {
 pub(super) struct Policy {
     /// Pods that violate it are refused.
     pub(super) enforce: LevelVersion,
+    /// They are noted in the audit log.
+    pub(super) audit: LevelVersion,
     /// Their writers are warned.
     pub(super) warn: LevelVersion,
 }
@@ -64,10 +66,9 @@ impl Policy {
             }
         };
         let enforce = mode("enforce", Level::Restricted);
-        // Nothing is noted, but a label that cannot be read is told of.
-        mode("audit", Level::Privileged);
+        let audit = mode("audit", Level::Privileged);
         let warn = mode("warn", Level::Privileged);
-        (Self { enforce, warn }, errors)
+        (Self { enforce, audit, warn }, errors)
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
                 (*value).into();
         }
         let (policy, errors) = Policy::read(&namespace);
-        let shown = format!("{} {}", policy.enforce, policy.warn);
+        let shown = format!("{} {} {}", policy.enforce, policy.audit, policy.warn);
         (shown, errors.iter().map(ToString::to_string).collect())
     }
 
@@ -151,10 +152,10 @@ mod tests {
         let check = |labels: &[(&str, &str)], expected: &str| {
             assert_eq!(read(labels), (expected.to_owned(), Vec::new()));
         };
-        check(&[], "privileged:latest privileged:latest");
+        check(&[], "privileged:latest privileged:latest privileged:latest");
         check(
             &[("enforce", "baseline"), ("enforce-version", "v1.20"), ("warn", "restricted")],
-            "baseline:v1.20 restricted:latest",
+            "baseline:v1.20 privileged:latest restricted:latest",
         );
     }
 
@@ -166,7 +167,7 @@ mod tests {
             ("audit", "lax"),
             ("warn-version", "1.2"),
         ]);
-        assert_eq!(policy, "restricted:latest privileged:latest");
+        assert_eq!(policy, "restricted:latest privileged:latest privileged:latest");
         let expected = [
             "metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: \"lax\": must be one of privileged, baseline, restricted",
             "metadata.labels[pod-security.kubernetes.io/enforce-version]: Invalid value: \"v1.01\": must be \"latest\" or \"v1.x\"",
