@@ -94,6 +94,17 @@ pub(crate) fn write_partial(
     Ok(())
 }
 
+/// The uid of a stored object, of which nothing else is read.
+pub(crate) fn uid(stored: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Identity {
+        #[serde(default)]
+        uid: String,
+    }
+    let metadata = stored_metadata(stored).ok()?;
+    serde_json::from_slice(metadata).ok().map(|identity: Identity| identity.uid)
+}
+
 /// The stored metadata as it stands: an object.
 fn stored_metadata(stored: &[u8]) -> Result<&[u8], serde_json::Error> {
     let start = mark(stored).map_or(stored.len(), |at| at + MARK.len() - 1);
@@ -194,6 +205,7 @@ mod tests {
         assert_eq!(served, expected);
         assert_eq!(decode(&kv).unwrap(), expected);
         let partial = written(&|out| write_partial(out, &kv.value, kv.mod_revision).unwrap());
+        assert_eq!(uid(&kv.value).as_deref(), Some(meta(&expected, "uid")));
         assert_eq!(partial, crate::table::partial(expected));
     }
 
@@ -204,7 +216,7 @@ mod tests {
         check(json!({
             "apiVersion": "v1", "kind": "ConfigMap", "data": {"x": "\"metadata\":{"},
             "metadata": {"name": "a", "resourceVersion": "7", "labels": {"a": "b"},
-                "annotations": {"x": "}\"{"}},
+                "uid": "1-2", "annotations": {"x": "}\"{"}},
         }));
     }
 }

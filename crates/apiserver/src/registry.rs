@@ -121,7 +121,6 @@ impl Registry {
     /// The uid of a core object, where there is one of that name.
     pub(crate) fn uid_of(&self, plural: &str, namespace: &str, name: &str) -> Option<String> {
         let kind = kinds::find("", "v1", plural)?;
-        let object = object::decode(&self.get(kind, namespace, name)?).ok()?;
-        Some(object::meta(&object, "uid").to_owned())
+        object::uid(&self.get(kind, namespace, name)?.value)
     }
 }

@@ -14,6 +14,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::header::WARNING;
 use http::{HeaderValue, Method, Request};
 
@@ -174,21 +175,29 @@ fn verb_of(call: &Call<'_>, method: &Method) -> ApiResult<&'static str> {
     }
 }
 
-async fn dispatch(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiResult<Response> {
+/// The work of a verb, in the heap: what it needs while it waits is large, and no stack is to hold
+/// that of all verbs.
+fn dispatch<'c>(
+    call: &'c Call<'_>,
+    verb: &'c str,
+    request: Request<Body>,
+) -> BoxFuture<'c, ApiResult<Response>> {
     if let Some(subresource) = call.subresource {
-        webhooks::connect(call, subresource).await?;
-        return subresources::answer(call, subresource, verb, request).await;
+        return Box::pin(async move {
+            webhooks::connect(call, subresource).await?;
+            subresources::answer(call, subresource, verb, request).await
+        });
     }
     match (verb, call.name.is_some()) {
-        ("get", _) => verbs::get::answer(call).await,
-        ("list", _) => verbs::list::answer(call).await,
-        ("watch", _) => verbs::watch::answer(call).await,
-        ("create", false) => verbs::create::answer(call, request).await,
-        ("update", _) => verbs::update::answer(call, request).await,
-        ("patch", _) => verbs::patch::answer(call, request).await,
-        ("delete", _) => verbs::delete::answer(call, request).await,
-        ("deletecollection", _) => verbs::delete_collection::answer(call, request).await,
-        _ => Err(ApiError::method_not_allowed()),
+        ("get", _) => Box::pin(verbs::get::answer(call)),
+        ("list", _) => Box::pin(verbs::list::answer(call)),
+        ("watch", _) => Box::pin(verbs::watch::answer(call)),
+        ("create", false) => Box::pin(verbs::create::answer(call, request)),
+        ("update", _) => Box::pin(verbs::update::answer(call, request)),
+        ("patch", _) => Box::pin(verbs::patch::answer(call, request)),
+        ("delete", _) => Box::pin(verbs::delete::answer(call, request)),
+        ("deletecollection", _) => Box::pin(verbs::delete_collection::answer(call, request)),
+        _ => Box::pin(std::future::ready(Err(ApiError::method_not_allowed()))),
     }
 }
 

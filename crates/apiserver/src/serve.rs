@@ -38,6 +38,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// HTTP/2 streams at once on one connection, as kube-apiserver.
 const STREAMS_MAX: u32 = 250;
+/// So much of a stream waits for a client that is slow to take it, and one piece more: a thousand
+/// watchers that stand still are not to take the memory of the others.
+const SEND_BYTES_MAX: usize = 64 * 1024;
 /// How long requests may finish after shutdown began.
 const DRAIN: Duration = Duration::from_secs(5);
 /// After a failed accept (too many open files) wait this long.
@@ -173,7 +176,8 @@ fn builder() -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE)
-        .max_concurrent_streams(STREAMS_MAX);
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(SEND_BYTES_MAX);
     builder
 }
 

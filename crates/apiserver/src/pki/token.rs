@@ -1,5 +1,7 @@
 //! ServiceAccount tokens: ES256 JSON Web Tokens, signed and checked with one key.
 
+mod verified;
+
 use std::path::Path;
 
 use base64::Engine as _;
@@ -12,6 +14,7 @@ use ring::signature::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::verified::Verified;
 use super::{PkiError, files};
 
 /// Who issues our tokens, and the audience they are for unless another is asked for.
@@ -150,6 +153,7 @@ pub struct TokenKey {
     header: String,
     id: String,
     random: SystemRandom,
+    seen: Verified,
 }
 
 impl TokenKey {
@@ -167,7 +171,7 @@ impl TokenKey {
             .map_err(|_| unusable())?;
         let id = hex::encode(&Sha256::digest(key.public_key().as_ref())[..8]);
         let header = encode(format!(r#"{{"alg":"ES256","kid":"{id}","typ":"JWT"}}"#).as_bytes());
-        Ok(Self { key, header, id, random })
+        Ok(Self { key, header, id, random, seen: Verified::default() })
     }
 
     /// The public half as a JSON Web Key Set, for whoever checks tokens without asking us.
@@ -236,9 +240,11 @@ impl TokenKey {
             return Err(TokenError::Malformed);
         }
         let signature = decode(signature)?;
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref())
-            .verify(signed.as_bytes(), &signature)
-            .map_err(|_| TokenError::Signature)?;
+        let public = self.key.public_key().as_ref();
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public);
+        if !self.seen.is(token, || public.verify(signed.as_bytes(), &signature).is_ok()) {
+            return Err(TokenError::Signature);
+        }
         decode(claims)
     }
 }

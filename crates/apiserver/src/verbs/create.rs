@@ -70,7 +70,10 @@ pub(crate) async fn insert(
             let name = generated_name(&prefix);
             metadata_mut(&mut object).insert("name".to_owned(), name.into());
         }
-        if let Some(made) = insert_named(call, object.clone(), dry_run).await? {
+        if call.kind.storage == "namespaces" {
+            strategy::namespace::label(&mut object);
+        }
+        if let Some(made) = insert_named(call, &object, dry_run).await? {
             return Ok(made);
         }
         if !generate {
@@ -123,20 +126,13 @@ fn prepare(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
 }
 
 /// `None`: the name is taken.
-async fn insert_named(
-    call: &Call<'_>,
-    mut object: Value,
-    dry_run: bool,
-) -> ApiResult<Option<Value>> {
+async fn insert_named(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResult<Option<Value>> {
     let (kind, registry) = (call.kind, call.registry());
-    if kind.storage == "namespaces" {
-        strategy::namespace::label(&mut object);
-    }
-    ask_webhooks(call, &object, dry_run).await?;
+    ask_webhooks(call, object, dry_run).await?;
     let _turn = admission::quota::turn(call).await;
     for _ in 0..ATTEMPTS_MAX {
-        let namespace = admission::namespace_of(registry, kind, &object)?;
-        if registry.get(kind, meta(&object, "namespace"), meta(&object, "name")).is_some() {
+        let namespace = admission::namespace_of(registry, kind, object)?;
+        if registry.get(kind, meta(object, "namespace"), meta(object, "name")).is_some() {
             return Ok(None);
         }
         let mut object = object.clone();

@@ -1,6 +1,6 @@
 //! A change to an object that is there: read, change, check, write; again when overtaken.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use store::KeyValue;
 
 use super::create::{Managed, set_managers};
@@ -273,18 +273,29 @@ fn validate(call: &Call<'_>, part: Part, old: &Value, new: &Value) -> ApiResult<
 
 /// The same but for when whom wrote: no new version.
 fn unchanged(old: &Value, new: &Value) -> bool {
-    let body = |object: &Value| {
-        let mut object = object.clone();
-        let managers = metadata_mut(&mut object).remove("managedFields");
-        let mut managers = managers.unwrap_or_default();
-        for entry in managers.as_array_mut().into_iter().flatten() {
-            if let Some(entry) = entry.as_object_mut() {
-                entry.remove("time");
-            }
+    let (old_metadata, new_metadata) = (&old["metadata"], &new["metadata"]);
+    same_but(old, new, "metadata")
+        && same_but(old_metadata, new_metadata, "managedFields")
+        && same_managers(&old_metadata["managedFields"], &new_metadata["managedFields"])
+}
+
+fn same_managers(old: &Value, new: &Value) -> bool {
+    match (old.as_array(), new.as_array()) {
+        (Some(old), Some(new)) => {
+            old.len() == new.len()
+                && old.iter().zip(new).all(|(old, new)| same_but(old, new, "time"))
         }
-        (object, managers)
-    };
-    old == new || body(old) == body(new)
+        _ => old == new,
+    }
+}
+
+/// Are these the same but for one field?
+fn same_but(old: &Value, new: &Value, field: &str) -> bool {
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return old == new };
+    let count =
+        |fields: &Map<String, Value>| fields.len() - usize::from(fields.contains_key(field));
+    count(old) == count(new)
+        && old.iter().all(|(name, value)| name == field || new.get(name) == Some(value))
 }
 
 /// Is this the write that takes the last finalizer off an object that is being deleted?
@@ -314,5 +325,16 @@ mod tests {
         };
         assert!(unchanged(&with("1", "a"), &with("2", "a")));
         assert!(!unchanged(&with("1", "a"), &with("1", "b")));
+        let mut other = with("1", "a");
+        other["metadata"]["managedFields"][0]["manager"] = "n".into();
+        assert!(!unchanged(&with("1", "a"), &other));
+        other["metadata"]["managedFields"] = json!([]);
+        assert!(!unchanged(&with("1", "a"), &other));
+        other["metadata"].as_object_mut().unwrap().remove("managedFields");
+        assert!(!unchanged(&with("1", "a"), &other));
+        let mut labelled = with("1", "a");
+        labelled["metadata"]["labels"] = json!({});
+        assert!(!unchanged(&with("1", "a"), &labelled));
+        assert!(!unchanged(&labelled, &with("1", "a")));
     }
 }
