@@ -3,6 +3,7 @@
 mod binding;
 mod eviction;
 pub(crate) mod http_proxy;
+mod log_options;
 mod proxy;
 pub(crate) mod review;
 mod scale;

@@ -1,6 +1,7 @@
 //! The kubelet API: logs, exec, attach, port-forward, statistics. Served to the API server, which has
 //! authorized the caller.
 
+mod about;
 mod logs;
 mod port_forward;
 mod session;
@@ -35,7 +36,10 @@ pub(crate) fn router(shared: Arc<OnceLock<Arc<Shared>>>) -> Router {
         .route("/attach/{namespace}/{pod}/{container}", any(streams::attach))
         .route("/portForward/{namespace}/{pod}", any(port_forward::serve))
         .route("/stats/summary", get(stats::serve))
+        .route("/pods", get(about::pods))
+        .route("/configz", get(about::settings))
         .route("/healthz", get(async || "ok"))
+        .route("/healthz/ping", get(async || "ok"))
         .fallback(async || {
             failure(StatusCode::NOT_FOUND, "NotFound", "no such path in the kubelet API")
         })
@@ -110,6 +114,8 @@ mod tests {
     async fn a_node_that_does_not_run_says_so() {
         check("/containerLogs/a/b/c", 503, "the node is starting").await;
         check("/stats/summary", 503, "the node is starting").await;
+        check("/pods", 503, "the node is starting").await;
+        check("/configz", 503, "the node is starting").await;
         check("/portForward/a/b", 503, "the node is starting").await;
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Live {
     pub pod: Option<container::Pod>,
     /// The newest attempt of each container, and whether it runs.
     pub containers: BTreeMap<String, (u32, bool)>,
+    /// Why containers have not begun, in the words of their status.
+    pub waiting: BTreeMap<String, &'static str>,
     /// Manifest digests of the images in use.
     pub images: HashSet<image::Digest>,
     /// What the pod is granted of cpu and memory.
@@ -72,6 +74,17 @@ impl Registry {
             (uid.clone(), h.namespace.clone(), h.name.clone(), h.live.clone())
         };
         handles.iter().map(entry).collect()
+    }
+
+    /// The pods themselves, by namespace and name.
+    pub(crate) fn pods(&self) -> Vec<Arc<Pod>> {
+        let newest = |handle: &Handle| match &*handle.updates.borrow() {
+            Update::Present(pod) => Some(pod.clone()),
+            Update::Gone => None,
+        };
+        let mut pods: Vec<Arc<Pod>> = self.handles().values().filter_map(newest).collect();
+        pods.sort_by_key(|pod| (pod.namespace(), pod.name_any()));
+        pods
     }
 
     /// Wakes the pods that use an object.

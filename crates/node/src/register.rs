@@ -2,6 +2,8 @@
 
 mod translate;
 
+pub(crate) use self::translate::PODS_MAX;
+
 use std::sync::Arc;
 use std::time::Duration;
 

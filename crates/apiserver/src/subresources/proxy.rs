@@ -7,6 +7,7 @@ use http::{Request, Uri};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use super::log_options;
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Subresource;
 use crate::object::text;
@@ -17,6 +18,7 @@ use crate::table::list;
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 pub(super) async fn log(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
+    log_options::check(&call.query, call.name())?;
     let pod = pod(call)?;
     let container = container(call, &pod)?;
     let path = format!("/containerLogs/{}/{}/{container}", call.namespace(), call.name());

@@ -61,8 +61,17 @@ fn open(
 ) -> Result<mpsc::Receiver<Bytes>, Failure> {
     let options = Options::parse(query, Timestamp::now())?;
     let (uid, live) = served.pod(namespace, pod)?;
-    let Some((attempt, _)) = lock(&live).containers.get(&container).copied() else {
-        let message = format!("container {container:?} in pod {pod:?} is waiting to start");
+    let (begun, waiting) = {
+        let live = lock(&live);
+        (live.containers.get(&container).copied(), live.waiting.get(&container).copied())
+    };
+    let Some((attempt, _)) = begun else {
+        let why = match waiting.unwrap_or("ContainerCreating") {
+            "ErrImagePull" => "image can't be pulled",
+            "ImagePullBackOff" => "trying and failing to pull image",
+            reason => reason,
+        };
+        let message = format!("container {container:?} in pod {pod:?} is waiting to start: {why}");
         return Err(Failure::bad_request(message));
     };
     let attempt = match (options.previous, attempt) {

@@ -10,9 +10,9 @@ use super::expand::expand;
 use super::{qos, security};
 
 /// A log file is rotated at this size.
-const LOG_BYTES_MAX: u64 = 10 << 20;
+pub(crate) const LOG_BYTES_MAX: u64 = 10 << 20;
 /// Log files kept for one container.
-const LOG_FILES_MAX: u32 = 3;
+pub(crate) const LOG_FILES_MAX: u32 = 3;
 /// Where programs are searched when neither image nor pod says so.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

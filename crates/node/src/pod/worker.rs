@@ -324,6 +324,12 @@ impl Worker {
         };
         let images = self.slots.iter().filter_map(|slot| slot.image_id.parse().ok());
         live.images = images.collect();
+        live.waiting = (self.slots.iter().filter(|slot| slot.attempt.is_none()))
+            .map(|slot| {
+                let reason = slot.problem.as_ref().map(|problem| problem.reason);
+                (slot.name.clone(), reason.unwrap_or("ContainerCreating"))
+            })
+            .collect();
         live.containers = (self.slots.iter())
             .filter_map(|slot| Some((slot.name.clone(), (slot.attempt?, slot.is_running()))))
             .collect();

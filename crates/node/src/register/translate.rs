@@ -14,7 +14,7 @@ use crate::machine::{self, Left};
 use crate::shared::Shared;
 
 /// Pods that one node takes.
-const PODS_MAX: u32 = 110;
+pub(crate) const PODS_MAX: u32 = 110;
 /// Less memory than this is pressure.
 const MEMORY_LEFT_MIN: u64 = 100 << 20;
 /// Less of the disk than this, in percent, is pressure.
