@@ -38,6 +38,11 @@ impl ApiError {
         Status::not_found(kind.resource(), name).into()
     }
 
+    /// No such object of a kind that is not stored.
+    pub(crate) fn no_such_object(resource: &str, group: &str, name: &str) -> Self {
+        Status::not_found(api::status::Resource::new(group, resource), name).into()
+    }
+
     /// No such path or resource.
     pub(crate) fn no_such_path() -> Self {
         Status::unknown_path().into()

@@ -11,6 +11,7 @@ pub mod authz;
 mod body;
 mod bootstrap;
 mod callout;
+mod computed;
 mod config;
 mod custom;
 mod discovery;

@@ -28,7 +28,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
 use crate::server::Shared;
 use crate::user::UserInfo;
-use crate::{aggregation, audit, discovery, negotiate, subresources, verbs, webhooks};
+use crate::{aggregation, audit, computed, discovery, negotiate, subresources, verbs, webhooks};
 
 /// More warnings than this are not sent with one reply.
 const WARNINGS_MAX: usize = 50;
@@ -82,6 +82,14 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
         let asked = aggregation::Asked::read(request.method(), request.uri())?;
         let asked = asked.attributes(&user);
         let work = aggregation::answer(&shared, extension, &asked, request);
+        return turns::take(&shared, &asked, 1, work).await;
+    }
+    if computed::concerns(request.uri().path())
+        && let asked = aggregation::Asked::read(request.method(), request.uri())?
+        && let Some(kind) = computed::at(request.uri().path(), asked.resource())
+    {
+        let asked = asked.attributes(&user);
+        let work = computed::answer(&shared, kind, &asked, request);
         return turns::take(&shared, &asked, 1, work).await;
     }
     let kinds = shared.registry.kinds();

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::AuditLog;
 use crate::bootstrap::BootstrapError;
+use crate::computed::Usage;
 use crate::config::{Access, Config, NodeProxy, ServiceRange};
 use crate::error::Chain;
 use crate::flowcontrol::{self, FlowControl};
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     /// Set once bootstrap is done: ready.
     pub(crate) ready: OnceLock<()>,
     node: Mutex<Option<NodeProxy>>,
+    /// What nodes and pods use.
+    pub(crate) usage: Usage,
     metrics: OnceLock<MetricsText>,
     /// Where requests are recorded, if they are.
     pub(crate) audit: OnceLock<Arc<AuditLog>>,
@@ -100,6 +103,7 @@ impl ApiServer {
             closing: CancellationToken::new(),
             ready: OnceLock::new(),
             node: Mutex::new(None),
+            usage: Usage::default(),
             metrics: OnceLock::new(),
             audit: OnceLock::new(),
         };

@@ -15,6 +15,26 @@ pub(crate) struct Machine {
     pub system_uuid: String,
 }
 
+/// USER_HZ, in which the kernel counts for its users on every machine we run on.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// The time that all processors together have worked since the start, in nanoseconds.
+pub(crate) fn cpu_nanos() -> u64 {
+    worked(&text("/proc/stat")).saturating_mul(1_000_000_000 / TICKS_PER_SECOND)
+}
+
+/// The ticks of a /proc/stat that were neither idle nor waiting.
+fn worked(stat: &str) -> u64 {
+    const IDLE: usize = 3;
+    const WAITING: usize = 4;
+    // What guests took is in what users took.
+    const COUNTED: usize = 8;
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or("");
+    let ticks = line.split_whitespace().take(COUNTED).enumerate();
+    let busy = ticks.filter(|(index, _)| !matches!(*index, IDLE | WAITING));
+    busy.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum()
+}
+
 /// What is left of the box's means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Left {
@@ -99,6 +119,13 @@ mod tests {
         assert_eq!(meminfo(text, "MemTotal"), 24576 * 1024);
         assert_eq!(meminfo(text, "MemAvailable"), 1 << 20);
         assert_eq!(meminfo(text, "None"), 0);
+    }
+
+    #[test]
+    fn idle_processors_do_no_work() {
+        let stat = "cpu  10 1 5 1000 50 2 3 4 9 9\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(worked(stat), 10 + 1 + 5 + 2 + 3 + 4);
+        assert_eq!(worked(""), 0);
     }
 
     #[test]

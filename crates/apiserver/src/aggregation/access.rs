@@ -24,7 +24,7 @@ pub(crate) struct Asked {
 }
 
 /// May this be done?
-pub(super) fn check(shared: &Shared, asked: &Attributes<'_>) -> ApiResult<()> {
+pub(crate) fn check(shared: &Shared, asked: &Attributes<'_>) -> ApiResult<()> {
     match shared.authorizer.authorize(asked) {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(_) if !asked.path.is_empty() => {
@@ -45,8 +45,10 @@ impl Asked {
     pub(crate) fn read(method: &Method, uri: &Uri) -> ApiResult<Self> {
         let whole = uri.path();
         let parts: Vec<&str> = whole.split('/').filter(|part| !part.is_empty()).collect();
-        let ["apis", group, _, rest @ ..] = parts.as_slice() else {
-            return Ok(Self::of_path(method, whole));
+        let (group, rest) = match parts.as_slice() {
+            ["apis", group, _, rest @ ..] => (*group, rest),
+            ["api", _, rest @ ..] => ("", rest),
+            _ => return Ok(Self::of_path(method, whole)),
         };
         if rest.is_empty() {
             return Ok(Self::of_path(method, whole));
@@ -66,7 +68,7 @@ impl Asked {
         let named = rest.len() > 1;
         let mut asked = Self {
             verb: verb(method, named, watched).to_owned(),
-            group: (*group).to_owned(),
+            group: group.to_owned(),
             resource: part(0)?,
             name: part(1)?,
             subresource: part(2)?,
@@ -91,6 +93,11 @@ impl Asked {
             name: &self.name,
             path: &self.path,
         }
+    }
+
+    /// The plural that the path names.
+    pub(crate) fn resource(&self) -> &str {
+        &self.resource
     }
 
     fn of_path(method: &Method, path: &str) -> Self {

@@ -14,7 +14,7 @@ const CUSTOM: Priority = Priority { group: 1000, version: 100 };
 /// What a version has that is not said to be other.
 const VERSION: i64 = 15;
 
-const GROUPS: [(&str, i64); 22] = [
+const GROUPS: [(&str, i64); 23] = [
     ("", 18000),
     ("apps", 17800),
     ("events.k8s.io", 17750),
@@ -36,6 +36,8 @@ const GROUPS: [(&str, i64); 22] = [
     ("flowcontrol.apiserver.k8s.io", 16100),
     ("internal.apiserver.k8s.io", 16000),
     ("resource.k8s.io", 15900),
+    // As the metrics server registers it.
+    ("metrics.k8s.io", 100),
     // It has no APIService, and comes before all others at upstream's.
     ("apiregistration.k8s.io", 17900),
 ];

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::catalog::{Catalog, Group, Version};
 use super::ok;
 use crate::aggregation::Extension;
+use crate::computed::{self, Computed};
 use crate::error::ApiResult;
 use crate::kinds::{Kind, Served, Subresource, VERBS};
 use crate::negotiate;
@@ -84,7 +85,8 @@ fn group(kinds: &Served, group: &Group<'_>) -> Value {
 fn resources(kinds: &Served, group: &str, version: &str) -> Vec<Value> {
     let reviews = Review::ALL.into_iter().filter(|review| review.group() == group);
     let kinds = kinds.of(group, version).map(|kind| resource(kind));
-    kinds.chain(reviews.map(review)).collect()
+    let computed = computed::of(group, version).map(computed_resource);
+    kinds.chain(computed).chain(reviews.map(review)).collect()
 }
 
 fn resource(kind: &Kind) -> Value {
@@ -115,6 +117,20 @@ fn subresource(kind: &Kind, sub: Subresource) -> Value {
         "responseKind": response_kind(group, version, name),
         "verbs": sub.verbs(),
     })
+}
+
+fn computed_resource(kind: &Computed) -> Value {
+    let mut value = json!({
+        "resource": kind.plural,
+        "responseKind": response_kind(kind.group, kind.version, kind.kind),
+        "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": kind.singular,
+        "verbs": computed::VERBS,
+    });
+    if !kind.short_names.is_empty() {
+        value["shortNames"] = json!(kind.short_names);
+    }
+    value
 }
 
 fn review(review: Review) -> Value {

@@ -2,6 +2,7 @@
 //! them: by the priorities of their APIServices, as upstream.
 
 use crate::aggregation::{Extension, Extensions, Priority};
+use crate::computed::METRICS;
 use crate::kinds::Served;
 
 /// What is served at one moment, here and behind this server.
@@ -30,7 +31,7 @@ impl<'a> Catalog<'a> {
     /// The core group first; it has no name.
     pub(super) fn groups(&self) -> Vec<Group<'a>> {
         let extensions = self.extensions;
-        let own = self.kinds.group_versions().into_iter();
+        let own = self.kinds.group_versions().into_iter().chain([METRICS]);
         let own = own.filter(|(group, version)| extensions.find(group, version).is_none());
         let own = own.map(|(group, name)| {
             let priority = Priority::local(group, name);

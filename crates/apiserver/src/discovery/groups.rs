@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::catalog::{Catalog, Group, Version};
+use crate::computed::{self, METRICS};
 use crate::kinds::{Kind, Served, Subresource, VERBS};
 use crate::request::Review;
 use crate::server::Settings;
@@ -42,13 +43,23 @@ fn group_value(group: &Group<'_>) -> Value {
 
 /// `/api/v1`, `/apis/<group>/<version>`
 pub(super) fn resources(kinds: &Served, group: &str, version: &str) -> Option<Value> {
-    if !kinds.group_versions().contains(&(group, version)) {
+    if !kinds.group_versions().contains(&(group, version)) && (group, version) != METRICS {
         return None;
     }
     let mut resources = Vec::new();
     for kind in kinds.of(group, version) {
         resources.push(resource(kind));
         resources.extend(kind.subresources.iter().map(|sub| subresource(kind, *sub)));
+    }
+    for kind in computed::of(group, version) {
+        let mut value = json!({
+            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
+            "kind": kind.kind, "verbs": computed::VERBS,
+        });
+        if !kind.short_names.is_empty() {
+            value["shortNames"] = json!(kind.short_names);
+        }
+        resources.push(value);
     }
     for review in Review::ALL.into_iter().filter(|review| review.group() == group) {
         resources.push(json!({

@@ -5,6 +5,7 @@ mod accounts;
 mod aggregation;
 mod audit;
 mod bounds;
+mod computed;
 mod conversations;
 mod custom;
 mod deletion;

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::Served;
-use crate::machine::Left;
+use crate::machine::{Left, cpu_nanos};
 use crate::pod::state::container_id;
 use crate::shared::{Shared, lock};
 
@@ -54,6 +54,7 @@ async fn summary(shared: &Arc<Shared>) -> Value {
     let used = shared.machine.memory_bytes.saturating_sub(left.memory_bytes);
     json!({
         "node": {"nodeName": shared.name,
+            "cpu": {"time": now, "usageCoreNanoSeconds": cpu_nanos()},
             "memory": {"time": now, "availableBytes": left.memory_bytes, "workingSetBytes": used},
             "fs": {"time": now, "availableBytes": left.disk_bytes,
                 "capacityBytes": left.disk_total_bytes}},
