@@ -150,7 +150,7 @@ async fn duplicate_keys_of_yaml_are_named_with_their_line() {
     let path = format!("PATCH {TABS}/one?fieldManager=m&fieldValidation=Strict");
     let headers = [("content-type", "application/apply-patch+yaml")];
     let answer = server.ask_as(admin(), &path, &headers, yaml).await;
-    assert_eq!(answer.code, 500, "{}", answer.body);
+    assert_eq!(answer.code, 400, "{}", answer.body);
     let message = answer.body["message"].as_str().unwrap();
     assert!(message.contains("line 8: key \"foo\" already set in map"), "{message}");
 }
