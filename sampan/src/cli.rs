@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod oidc;
 pub mod server;
 pub mod values;
 

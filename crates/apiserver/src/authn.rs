@@ -1,8 +1,9 @@
-//! Who is at the other end: client certificates, and tokens of a file, of ServiceAccounts and of
-//! bootstrap Secrets.
+//! Who is at the other end: client certificates, and tokens of a file, of ServiceAccounts, of
+//! bootstrap Secrets and of an OpenID Connect issuer.
 
 mod bootstrap_token;
 pub(crate) mod impersonation;
+mod oidc;
 mod secret_token;
 mod static_tokens;
 
@@ -18,6 +19,7 @@ use crate::pki::token::{Claims, ISSUER, Named, TokenError};
 use crate::server::Shared;
 use crate::user::{AUTHENTICATED, UserInfo};
 
+pub use self::oidc::{Oidc, OidcSettings, OidcSettingsError};
 pub use self::static_tokens::{StaticTokens, TokenFileError};
 
 /// The user a verified client certificate speaks for: its common name, its organisations
@@ -38,13 +40,13 @@ pub fn user_of_certificate(der: &[u8]) -> Option<UserInfo> {
 }
 
 /// The user of the request's bearer token; `None` when it has none.
-pub(crate) fn user_of_token(
+pub(crate) async fn user_of_token(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
 ) -> Result<Option<UserInfo>, ApiError> {
     let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
     let token = header.to_str().ok().and_then(bearer).ok_or_else(ApiError::unauthorized)?;
-    match authenticate(shared, token, &[ISSUER.to_owned()]) {
+    match authenticate(shared, token, &[ISSUER.to_owned()]).await {
         Ok(known) => Ok(Some(known.user)),
         Err(error) => {
             tracing::debug!(%error, "bearer token refused");
@@ -60,8 +62,39 @@ pub(crate) struct Authenticated {
     pub(crate) audiences: Vec<String>,
 }
 
+/// Why a token is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Oidc(#[from] oidc::OidcError),
+}
+
 /// The owner of a token that is for one of these audiences.
-pub(crate) fn authenticate(
+pub(crate) async fn authenticate(
+    shared: &Arc<Shared>,
+    token: &str,
+    audiences: &[String],
+) -> Result<Authenticated, Refused> {
+    if let Some(oidc) = shared.access.oidc.as_ref().filter(|oidc| oidc.issued(token)) {
+        let user = oidc.user(token, jiff::Timestamp::now().as_second()).await?;
+        return Ok(for_us(user, audiences)?);
+    }
+    Ok(authenticate_ours(shared, token, audiences)?)
+}
+
+/// A user whose token is for this API and for nobody else.
+fn for_us(user: UserInfo, audiences: &[String]) -> Result<Authenticated, TokenError> {
+    let ours = vec![ISSUER.to_owned()];
+    match audiences.contains(&ours[0]) {
+        true => Ok(Authenticated { user, audiences: ours }),
+        false => Err(TokenError::Audience { have: ours, wanted: audiences.to_vec() }),
+    }
+}
+
+/// The same of a token that this cluster knows by itself.
+fn authenticate_ours(
     shared: &Arc<Shared>,
     token: &str,
     audiences: &[String],
@@ -76,14 +109,7 @@ pub(crate) fn authenticate(
     }
     if let Ok(claims) = shared.pki.tokens().verify_secret(token) {
         let user = secret_token::user(shared, token, &claims).ok_or(TokenError::Invalidated)?;
-        let ours = audiences.iter().filter(|audience| *audience == ISSUER).cloned().collect();
-        return match audiences.iter().any(|audience| audience == ISSUER) {
-            true => Ok(Authenticated { user, audiences: ours }),
-            false => {
-                let (have, wanted) = (vec![ISSUER.to_owned()], audiences.to_vec());
-                Err(TokenError::Audience { have, wanted })
-            }
-        };
+        return for_us(user, audiences);
     }
     let claims = shared.pki.tokens().verify_for(token, audiences, now)?;
     if !still_bound(shared, &claims) {

@@ -4,6 +4,7 @@
 pub(crate) mod any_certificate;
 mod connection;
 pub(crate) mod exchange;
+pub(crate) mod fetch;
 mod secured;
 pub(crate) mod service;
 

@@ -9,7 +9,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 
-use crate::authn::StaticTokens;
+use crate::authn::{Oidc, StaticTokens};
 use crate::authz::Authorizer;
 use crate::pki::Pki;
 
@@ -44,11 +44,13 @@ pub struct Access {
     pub requests_max: u32,
     /// Who has a token of a file.
     pub static_tokens: StaticTokens,
+    /// Whose ID tokens are taken too.
+    pub oidc: Option<Arc<Oidc>>,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { requests_max: 400 + 200, static_tokens: StaticTokens::default() }
+        Self { requests_max: 400 + 200, static_tokens: StaticTokens::default(), oidc: None }
     }
 }
 

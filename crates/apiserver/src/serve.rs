@@ -190,7 +190,7 @@ async fn answer(
     let mut request = request.map(Body::new);
     let user = match by_certificate {
         Some(user) => user,
-        None => match authn::user_of_token(&shared, request.headers()) {
+        None => match authn::user_of_token(&shared, request.headers()).await {
             Ok(Some(user)) => user,
             Ok(None) => UserInfo::anonymous(),
             Err(error) => return Ok(refused(&shared, &request, error)),

@@ -1,11 +1,13 @@
 //! The flags that say who comes in, and how many at once; named as kube-apiserver's.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use apiserver::authn::StaticTokens;
 use clap::Args;
 
+use super::oidc::OidcArgs;
 use super::server::add_file;
 
 /// Who comes in, and how many at once.
@@ -22,6 +24,8 @@ pub struct AccessArgs {
     /// Who has which token: token,user,uid,"group1,group2" in each line; read at the start
     #[arg(long, value_name = "FILE")]
     pub token_auth_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub oidc: OidcArgs,
 }
 
 impl AccessArgs {
@@ -32,7 +36,8 @@ impl AccessArgs {
             None => StaticTokens::default(),
         };
         let requests_max = self.max_requests_inflight + self.max_mutating_requests_inflight;
-        Ok(apiserver::Access { requests_max, static_tokens })
+        let oidc = self.oidc.resolve()?.map(Arc::new);
+        Ok(apiserver::Access { requests_max, static_tokens, oidc })
     }
 
     pub(super) fn add_flags(&self, flags: &mut Vec<String>) {
@@ -41,6 +46,7 @@ impl AccessArgs {
             format!("--max-mutating-requests-inflight={}", self.max_mutating_requests_inflight),
         ]);
         add_file(flags, "--token-auth-file", &self.token_auth_file);
+        self.oidc.add_flags(flags);
     }
 }
 

@@ -281,6 +281,18 @@ mod tests {
         check(&["--tls-san=box.example,10.1.2.3"]);
         check(&["--token-auth-file=/a b"]);
         check(&[
+            "--oidc-issuer-url=https://i",
+            "--oidc-client-id=us",
+            "--oidc-username-claim=email",
+            "--oidc-username-prefix=-",
+            "--oidc-groups-claim=groups",
+            "--oidc-groups-prefix=oidc:",
+            "--oidc-required-claim=team=red",
+            "--oidc-required-claim=site=here",
+            "--oidc-signing-algs=RS256,ES256",
+            "--oidc-ca-file=/ca",
+        ]);
+        check(&[
             "--etcd-cert-file=/a b/c.pem",
             "--etcd-key-file=/k",
             "--etcd-trusted-ca-file=/t",

@@ -50,7 +50,7 @@ pub(crate) async fn answer(
             object["metadata"]["creationTimestamp"] = now().into();
             json!({"userInfo": user_info(&asked.user)})
         }
-        Review::Token => token::review(shared, &object)?,
+        Review::Token => token::review(shared, &object).await?,
         Review::OwnRules => rules(shared, asked, text(&object, "/spec/namespace"))?,
         Review::OwnAccess => access::own(shared, asked, &object)?,
         Review::Access => access::of(shared, &object)?,

@@ -8,7 +8,7 @@ use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 pub use sampan_apiserver::UserInfo;
 use sampan_apiserver::authz::ClusterAuthorizer;
-use sampan_apiserver::{ApiServer, Config, Pki};
+use sampan_apiserver::{Access, ApiServer, Config, Pki};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -29,16 +29,20 @@ pub struct Answer {
 
 impl Server {
     pub async fn start() -> Self {
-        Self::over(store::Store::in_memory(), tempfile::tempdir().unwrap()).await
+        Self::with_access(Access::default()).await
+    }
+
+    pub async fn with_access(access: Access) -> Self {
+        Self::over(store::Store::in_memory(), tempfile::tempdir().unwrap(), access).await
     }
 
     /// The same cluster under a server that has just started.
     pub async fn restart(self) -> Self {
         self.api.close();
-        Self::over(self.store, self.directory).await
+        Self::over(self.store, self.directory, Access::default()).await
     }
 
-    async fn over(store: store::Store, directory: tempfile::TempDir) -> Self {
+    async fn over(store: store::Store, directory: tempfile::TempDir, access: Access) -> Self {
         let pki = Arc::new(Pki::open(directory.path().join("pki")).unwrap());
         let api = ApiServer::new(Config {
             store: store.clone(),
@@ -47,7 +51,7 @@ impl Server {
             node_address: Ipv4Addr::new(10, 42, 0, 1),
             secure_port: 6443,
             authorizer: Arc::new(ClusterAuthorizer::new(store.clone())),
-            access: Default::default(),
+            access,
         });
         api.bootstrap().await.unwrap();
         let server = Self { api, pki, store, directory };

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::user_info;
-use crate::authn;
+use crate::authn::{self, Refused};
 use crate::error::{ApiError, ApiResult};
 use crate::object::text;
 use crate::pki::token::{ISSUER, TokenError};
 use crate::server::Shared;
 
-pub(super) fn review(shared: &Arc<Shared>, object: &Value) -> ApiResult<Value> {
+pub(super) async fn review(shared: &Arc<Shared>, object: &Value) -> ApiResult<Value> {
     let token = text(object, "/spec/token");
     if token.is_empty() {
         return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
@@ -22,7 +22,7 @@ pub(super) fn review(shared: &Arc<Shared>, object: &Value) -> ApiResult<Value> {
     if audiences.is_empty() {
         audiences.push(ISSUER.to_owned());
     }
-    Ok(match authn::authenticate(shared, token, &audiences) {
+    Ok(match authn::authenticate(shared, token, &audiences).await {
         Ok(known) => json!({
             "authenticated": true,
             "user": user_info(&known.user),
@@ -33,10 +33,12 @@ pub(super) fn review(shared: &Arc<Shared>, object: &Value) -> ApiResult<Value> {
 }
 
 /// As upstream lists what its authenticators said.
-fn why(error: &TokenError) -> String {
+fn why(error: &Refused) -> String {
     match error {
-        TokenError::Malformed | TokenError::Signature => "invalid bearer token".to_owned(),
-        TokenError::Audience { have, wanted } => format!(
+        Refused::Token(TokenError::Malformed | TokenError::Signature) => {
+            "invalid bearer token".to_owned()
+        }
+        Refused::Token(TokenError::Audience { have, wanted }) => format!(
             "[invalid bearer token, token audiences {} is invalid for the target audiences {}]",
             listed(have),
             listed(wanted)
