@@ -3,6 +3,7 @@
 
 use http::{Method, Uri};
 
+use crate::audit;
 use crate::authz::{Attributes, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
@@ -25,7 +26,9 @@ pub(crate) struct Asked {
 
 /// May this be done?
 pub(crate) fn check(shared: &Shared, asked: &Attributes<'_>) -> ApiResult<()> {
-    match shared.authorizer.authorize(asked) {
+    let decision = shared.authorizer.authorize(asked);
+    audit::decided(&decision);
+    match decision {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(_) if !asked.path.is_empty() => {
             Err(ApiError::forbidden_path(&asked.user.name, asked.verb, asked.path))
