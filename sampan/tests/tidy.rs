@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("container", &[]),
     ("net", &[]),
     ("gateway", &[]),
-    ("apiserver", &["api", "cel", "store"]),
+    ("apiserver", &["api", "cel", "kit", "store"]),
     ("controllers", &["api", "kit"]),
     ("node", &["api", "kit", "image", "container", "net", "gateway"]),
     (

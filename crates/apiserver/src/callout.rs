@@ -1,7 +1,6 @@
 //! Calls out of this server, over HTTPS: to webhooks by their URL or behind a Service, and to
 //! what stands behind a Service at all.
 
-pub(crate) mod any_certificate;
 mod connection;
 pub(crate) mod exchange;
 pub(crate) mod fetch;

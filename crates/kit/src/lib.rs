@@ -21,6 +21,8 @@ pub mod serve;
 #[cfg(feature = "service")]
 pub mod service;
 pub mod tasks;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(any(feature = "service", feature = "client"))]
 pub mod trace;
 

@@ -11,7 +11,7 @@ use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::{any_certificate, connection, exchange};
+use super::{connection, exchange};
 
 /// Whose certificates are taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ impl Secured {
     pub(crate) fn new(trust: &Trust, ours: Arc<dyn ResolvesClientCert>) -> Result<Self, String> {
         let builder = match trust {
             Trust::Bundle(bundle) => connection::vouched_for(bundle)?,
-            Trust::Anybody => any_certificate::taken_as_it_is(),
+            Trust::Anybody => kit::tls::taking_any_certificate(),
         };
         let mut config: ClientConfig = builder.with_client_cert_resolver(ours);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

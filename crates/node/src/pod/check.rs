@@ -16,11 +16,28 @@ const USER_AGENT: &str = "kube-probe/1.36";
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    Http { target: SocketAddr, path: String, headers: Vec<(String, String)> },
+    Http { scheme: Scheme, target: SocketAddr, path: String, headers: Vec<(String, String)> },
     Tcp(SocketAddr),
     Grpc { target: SocketAddr, service: String },
     Exec(Vec<String>),
     Sleep(Duration),
+}
+
+/// What is spoken to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    /// Whatever certificate it shows is taken.
+    Https,
+}
+
+impl std::fmt::Display for Scheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
 }
 
 /// Why an action cannot be had from its object.
@@ -89,7 +106,10 @@ fn http_action(
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let headers = http.http_headers.iter().flatten();
     let headers = headers.map(|header| (header.name.clone(), header.value.clone())).collect();
-    Ok(Action::Http { target, path, headers })
+    // Other words are refused by the API.
+    let is_secure = http.scheme.as_deref() == Some("HTTPS");
+    let scheme = if is_secure { Scheme::Https } else { Scheme::Http };
+    Ok(Action::Http { scheme, target, path, headers })
 }
 
 fn host(given: Option<&str>, address: IpAddr) -> Result<IpAddr, ActionError> {
@@ -135,7 +155,9 @@ pub(crate) async fn run(
     let late = || format!("command timed out: {} timed out after {timeout:?}", label(action));
     let work = async {
         match action {
-            Action::Http { target, path, headers } => http::get(*target, path, headers).await,
+            Action::Http { scheme, target, path, headers } => {
+                http::get(*scheme, *target, path, headers).await
+            }
             Action::Tcp(target) => connect(*target).await.map(drop),
             Action::Grpc { target, service } => grpc::check(*target, service).await,
             Action::Sleep(time) => {
@@ -153,7 +175,9 @@ pub(crate) async fn run(
 
 fn label(action: &Action) -> String {
     match action {
-        Action::Http { target, path, .. } => format!("Get \"http://{target}{path}\""),
+        Action::Http { scheme, target, path, .. } => {
+            format!("Get \"{scheme}://{target}{path}\"")
+        }
         Action::Tcp(target) => format!("dial tcp {target}"),
         Action::Grpc { target, .. } => format!("grpc health check of {target}"),
         Action::Exec(args) => format!("{args:?}"),
@@ -211,10 +235,17 @@ mod tests {
     #[test]
     fn actions_are_read_from_probes() {
         let at = |port| SocketAddr::from(([10, 42, 0, 9], port));
-        let http =
-            |path: &str| Action::Http { target: at(8080), path: path.into(), headers: vec![] };
-        check(json!({"httpGet": {"port": "http", "path": "ready"}}), Ok(http("/ready")));
-        check(json!({"httpGet": {"port": 8080}}), Ok(http("/")));
+        let get = |scheme, path: &str| Action::Http {
+            scheme,
+            target: at(8080),
+            path: path.into(),
+            headers: vec![],
+        };
+        let named = json!({"httpGet": {"port": "http", "path": "ready"}});
+        check(named, Ok(get(Scheme::Http, "/ready")));
+        check(json!({"httpGet": {"port": 8080}}), Ok(get(Scheme::Http, "/")));
+        let secured = json!({"httpGet": {"port": 8080, "scheme": "HTTPS"}});
+        check(secured, Ok(get(Scheme::Https, "/")));
         check(json!({"tcpSocket": {"port": 9}}), Ok(Action::Tcp(at(9))));
         check(
             json!({"grpc": {"port": 9, "service": "a"}}),
@@ -241,12 +272,40 @@ mod tests {
             String::from_utf8_lossy(&head[..read]).into_owned()
         });
         let headers = vec![("Host".to_owned(), "shop.example".to_owned())];
-        let action = Action::Http { target, path: "/ready".into(), headers };
+        let action = Action::Http { scheme: Scheme::Http, target, path: "/ready".into(), headers };
         let found = run(&action, None, Duration::from_secs(5)).await;
         assert_eq!(found.as_ref().copied().map_err(String::as_str), expected);
         let head = server.await.unwrap().to_lowercase();
         assert!(head.starts_with("get /ready http/1.1\r\n"), "{head}");
         assert!(head.contains("host: shop.example\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn https_takes_a_certificate_of_the_containers_own_making() {
+        let own = rcgen::generate_simple_self_signed(["somebody".to_owned()]).unwrap();
+        let key = own.signing_key.serialize_der().try_into().unwrap();
+        let ring = rustls::crypto::ring::default_provider();
+        let config = rustls::ServerConfig::builder_with_provider(ring.into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&head[..read]).into_owned()
+        });
+        let path = "/readyz".to_owned();
+        let action = Action::Http { scheme: Scheme::Https, target, path, headers: Vec::new() };
+        run(&action, None, Duration::from_secs(5)).await.unwrap();
+        assert!(server.await.unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
     }
 
     #[tokio::test]

@@ -2,8 +2,7 @@
 //! with a reason that names the field.
 
 use k8s_openapi::api::core::v1::{
-    AppArmorProfile, Container, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe,
-    SELinuxOptions, Volume,
+    AppArmorProfile, Container, Pod, PodSpec, SELinuxOptions, Volume,
 };
 use serde_json::Value;
 
@@ -150,9 +149,6 @@ fn container_fields(path: &str, container: &Container, found: &mut Vec<String>) 
         note(security.windows_options.is_some(), "securityContext.windowsOptions");
         note(labels(security.se_linux_options.as_ref()), "securityContext.seLinuxOptions");
     }
-    for (name, https) in https_actions(container) {
-        note(https, &format!("{name}.httpGet.scheme: HTTPS"));
-    }
     for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
         let strict = mount.recursive_read_only.as_deref() == Some("Enabled");
         note(strict, &format!("volumeMounts[{index}].recursiveReadOnly: Enabled"));
@@ -163,23 +159,6 @@ fn container_fields(path: &str, container: &Container, found: &mut Vec<String>) 
         let file = env.value_from.as_ref().is_some_and(|from| from.file_key_ref.is_some());
         note(file, &format!("env[{index}].valueFrom.fileKeyRef"));
     }
-}
-
-/// The probes and hooks of a container, and whether they want to speak TLS.
-fn https_actions(container: &Container) -> [(&'static str, bool); 5] {
-    let https = |action: Option<&HTTPGetAction>| {
-        action.and_then(|action| action.scheme.as_deref()) == Some("HTTPS")
-    };
-    let probe = |probe: &Option<Probe>| https(probe.as_ref().and_then(|p| p.http_get.as_ref()));
-    let lifecycle = container.lifecycle.as_ref();
-    let hook = |hook: Option<&LifecycleHandler>| https(hook.and_then(|h| h.http_get.as_ref()));
-    [
-        ("startupProbe", probe(&container.startup_probe)),
-        ("readinessProbe", probe(&container.readiness_probe)),
-        ("livenessProbe", probe(&container.liveness_probe)),
-        ("lifecycle.postStart", hook(lifecycle.and_then(|l| l.post_start.as_ref()))),
-        ("lifecycle.preStop", hook(lifecycle.and_then(|l| l.pre_stop.as_ref()))),
-    ]
 }
 
 /// The names of the fields that are set.
@@ -264,7 +243,6 @@ mod tests {
         check(
             json!({"runtimeClassName": "gvisor", "hostUsers": false,
                 "containers": [{"name": "c", "volumeDevices": [],
-                    "livenessProbe": {"httpGet": {"port": 1, "scheme": "HTTPS"}},
                     "resources": {"limits": {"hugepages-2Mi": "4Mi"}},
                     "securityContext": {"seccompProfile": {"type": "Localhost"}}}]}),
             &[
@@ -273,7 +251,6 @@ mod tests {
                 "spec.containers[0].volumeDevices",
                 "spec.containers[0].resources.limits.hugepages-2Mi",
                 "spec.containers[0].securityContext.seccompProfile: Localhost",
-                "spec.containers[0].livenessProbe.httpGet.scheme: HTTPS",
             ],
         );
     }

@@ -6,7 +6,6 @@ use http::header::HOST;
 use http::{HeaderValue, Request};
 
 use super::location::Address;
-use crate::callout::any_certificate;
 use crate::callout::exchange::{self, Transport};
 use crate::error::{ApiError, ApiResult};
 
@@ -21,7 +20,7 @@ async fn connect(address: &Address) -> ApiResult<Box<dyn Transport>> {
     if !address.https {
         return Ok(Box::new(stream));
     }
-    let secured = exchange::handshake(any_certificate::connect(stream)).await;
+    let secured = exchange::handshake(kit::tls::connect_to_anybody(stream)).await;
     let secured = secured.map_err(|why| unreachable(&why))?;
     Ok(Box::new(secured.map_err(|error| unreachable(&error))?))
 }

@@ -1,6 +1,6 @@
-//! TLS to whom nobody vouches for, where that is what was asked for, or where there is nobody who could:
-//! as upstream, the certificates of pods and services that are proxied are not looked at. Such a
-//! request carries no credentials of the client.
+//! TLS to whom nobody vouches for, where that is what was asked for, or where there is nobody who
+//! could: a health check by address, a proxy to what has a certificate of its own making. Nothing
+//! secret may be sent this way.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,10 +14,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 static CONNECTOR: LazyLock<TlsConnector> =
-    LazyLock::new(|| TlsConnector::from(Arc::new(taken_as_it_is().with_no_client_auth())));
+    LazyLock::new(|| TlsConnector::from(Arc::new(taking_any_certificate().with_no_client_auth())));
 
-/// A client that takes every certificate.
-pub(super) fn taken_as_it_is() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+/// The configuration of a client that takes every certificate.
+pub fn taking_any_certificate() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(ring::default_provider());
     ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -26,8 +26,11 @@ pub(super) fn taken_as_it_is() -> ConfigBuilder<ClientConfig, WantsClientCert> {
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
 }
 
-/// TLS over a connection to an address.
-pub(crate) async fn connect(stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+/// TLS over a connection to an address, whoever is there.
+///
+/// # Errors
+/// The handshake fails, or the connection does.
+pub async fn connect_to_anybody(stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
     CONNECTOR.connect(name, stream).await
 }
@@ -99,7 +102,8 @@ mod tests {
             stream.write_all(b"hello").await.unwrap();
             stream.shutdown().await.unwrap();
         });
-        let mut stream = connect(TcpStream::connect(address).await.unwrap()).await.unwrap();
+        let mut stream =
+            connect_to_anybody(TcpStream::connect(address).await.unwrap()).await.unwrap();
         let mut heard = String::new();
         stream.read_to_string(&mut heard).await.unwrap();
         assert_eq!(heard, "hello");
