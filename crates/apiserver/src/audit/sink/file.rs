@@ -18,6 +18,9 @@ pub(super) struct RotatedFile {
     options: AuditFile,
     /// `None` after a failure: it is opened again by the next write.
     open: Option<(File, u64)>,
+    /// The time in the name that was last given to an old file: the next one is later, so that
+    /// names sort as the files came even when many fill within a millisecond.
+    last: Timestamp,
 }
 
 impl RotatedFile {
@@ -25,7 +28,7 @@ impl RotatedFile {
         let opened = open(&options.path);
         let opened =
             opened.map_err(|source| SinkError::Open { path: options.path.clone(), source });
-        Ok(Self { open: Some(opened?), options })
+        Ok(Self { open: Some(opened?), options, last: Timestamp::MIN })
     }
 
     /// Writes whole lines, or none.
@@ -47,24 +50,27 @@ impl RotatedFile {
         Ok(())
     }
 
-    fn rotate(&self) -> io::Result<()> {
-        std::fs::rename(&self.options.path, self.old_name(Timestamp::now()))?;
+    fn rotate(&mut self) -> io::Result<()> {
+        let after_last = later(self.last);
+        let (at, name) = self.free_name(Timestamp::now().max(after_last));
+        std::fs::rename(&self.options.path, name)?;
+        self.last = at;
         if let Err(error) = self.prune(Timestamp::now()) {
             tracing::warn!(%error, "old audit logs were not removed; it is tried with the next one");
         }
         Ok(())
     }
 
-    /// `audit-2026-11-21T00-00-00.000.log`, a free one.
-    fn old_name(&self, mut at: Timestamp) -> PathBuf {
+    /// `audit-2026-11-21T00-00-00.000.log`, a free one, and the time in it.
+    fn free_name(&self, mut at: Timestamp) -> (Timestamp, PathBuf) {
         let (stem, extension) = parts(&self.options.path);
         loop {
             let name = format!("{stem}-{}{extension}", at.strftime(TIME));
             let path = self.options.path.with_file_name(name);
             if !path.exists() {
-                return path;
+                return (at, path);
             }
-            at = at.saturating_add(SignedDuration::from_millis(1)).unwrap_or(at);
+            at = later(at);
         }
     }
 
@@ -99,6 +105,11 @@ impl RotatedFile {
         }
         Ok(found)
     }
+}
+
+/// The next time that has another name.
+fn later(at: Timestamp) -> Timestamp {
+    at.saturating_add(SignedDuration::from_millis(1)).unwrap_or(at)
 }
 
 /// Only what we named is ours to remove.
