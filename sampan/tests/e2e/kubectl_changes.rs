@@ -118,12 +118,32 @@ fn owners_go_with_or_without_what_they_own() {
 }
 
 #[test]
+fn top_tells_what_nodes_and_pods_use() {
+    let Some(boat) = afloat("top") else { return };
+    for (command, columns, row) in [
+        ("top nodes", "NAME CPU(cores) CPU(%) MEMORY(bytes) MEMORY(%)", "box "),
+        ("top pods", "NAME CPU(cores) MEMORY(bytes)", "api-"),
+        ("top pods --containers", "POD NAME CPU(cores) MEMORY(bytes)", "api-"),
+    ] {
+        let table = eventually(command, || {
+            let output = boat.kubectl(&command.split(' ').collect::<Vec<_>>());
+            output.status.success().then(|| texts(&output).0)
+        });
+        let mut lines = table.lines();
+        let heads: Vec<_> = lines.next().unwrap_or_default().split_whitespace().collect();
+        assert_eq!(heads.join(" "), columns);
+        let used = lines.find(|line| line.starts_with(row));
+        let used = used.unwrap_or_else(|| panic!("{command}: {table}"));
+        assert!(used.contains("Mi"), "{command}: {used}");
+    }
+}
+
+#[test]
 fn kubectl_is_told_what_it_cannot_have() {
     let Some(boat) = afloat("cannot_have") else { return };
     check(&boat, "auth can-i list pods", "yes");
     check_fails(&boat, "get pods --as=bob", "User \"bob\" cannot list resource \"pods\"");
     check(&boat, "get pods --as=bob --as-group=system:masters", "api-");
-    check_fails(&boat, "top pods", "Metrics API not available");
     check_warns(
         &boat,
         "autoscale deployment api --max=3",
