@@ -7,6 +7,8 @@ pub mod cel;
 pub mod custom;
 pub mod defaults;
 pub mod fields;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gvk;
 pub mod meta;
 pub mod names;

@@ -18,6 +18,8 @@ mod discovery;
 mod error;
 mod flowcontrol;
 mod form;
+#[doc(hidden)]
+pub mod fuzzing;
 mod kinds;
 mod negotiate;
 mod object;

@@ -74,6 +74,11 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
+/// Reads a path for a fuzzer, which looks at nothing but that it is read.
+pub(crate) fn read_path(kinds: &crate::kinds::Served, path: &str) {
+    let _ = path::parse(kinds, path);
+}
+
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
     let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
     let user = impersonation::effective(&*shared.authorizer, user, request.headers())?;

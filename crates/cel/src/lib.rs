@@ -31,6 +31,8 @@ mod cost;
 mod declared;
 mod error;
 mod eval;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lexer;
 mod library;
 mod parser;

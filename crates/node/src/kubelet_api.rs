@@ -11,6 +11,8 @@ mod streams;
 mod transport;
 mod upgrade;
 
+pub(crate) use self::spdy::fuzzing::frames as fuzz_spdy_frames;
+
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;

@@ -11,6 +11,8 @@ mod agent;
 mod cache;
 mod dns;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod garbage;
 mod ingress;
 mod kubelet_api;

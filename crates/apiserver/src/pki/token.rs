@@ -158,7 +158,7 @@ pub struct TokenKey {
 
 impl TokenKey {
     /// Reads the key, or makes one where there is none.
-    pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, PkiError> {
         let random = SystemRandom::new();
         let encoded = match files::read(path)? {
             Some(text) => text,

@@ -4,6 +4,7 @@
 
 mod connection;
 mod frame;
+pub(crate) mod fuzzing;
 mod headers;
 mod stream;
 

@@ -1,0 +1,4 @@
+#![no_main]
+//! See `api::fuzzing`.
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| api::fuzzing::objects(data));
