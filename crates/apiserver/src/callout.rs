@@ -6,6 +6,7 @@ pub(crate) mod exchange;
 pub(crate) mod fetch;
 mod secured;
 pub(crate) mod service;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;

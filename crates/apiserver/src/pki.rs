@@ -25,6 +25,7 @@ pub use self::clock::Clock;
 use self::front_proxy::FrontProxy;
 pub(crate) use self::front_proxy::NAME as FRONT_PROXY;
 use self::keyring::Keyring;
+pub(crate) use self::life::Life;
 use self::serving::Serving;
 pub use self::serving::{ServingNames, is_name};
 pub use self::signing::SignError;

@@ -8,50 +8,23 @@ use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
-use rustls::client::WantsClientCert;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Question, Target, service};
+use super::{Question, Target, service, trust};
 use crate::registry::Registry;
 
 /// A reply larger than the largest object with its patch is none.
 const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The authorities of a PEM text.
-fn trusted_roots(bundle: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(bundle) {
-        let certificate = certificate.map_err(|error| unusable(&error))?;
-        roots.add(certificate).map_err(|error| unusable(&error))?;
-    }
-    Ok(roots)
-}
-
-/// Whom the authorities of this PEM text vouch for, and nobody else.
-pub(super) fn vouched_for(
-    bundle: &[u8],
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has what the default versions need")
-        .with_root_certificates(trusted_roots(bundle)?))
-}
-
-/// A client that trusts the authorities of this PEM text and no other.
+/// A client that trusts the authorities of this PEM text, or the system's where it is empty.
 pub(super) fn trusting(bundle: &[u8]) -> Result<Arc<ClientConfig>, String> {
-    let mut config = vouched_for(bundle)?.with_no_client_auth();
+    let mut config = trust::vouched_for(bundle)?.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-fn unusable(error: &dyn std::error::Error) -> String {
-    format!("unable to load root certificates: {error}")
 }
 
 /// Where a call goes.

@@ -17,7 +17,8 @@ const BYTES_MAX: usize = 1 << 20;
 /// It arrives within this time.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The document at an https URL, whose server the authorities of a PEM text vouch for.
+/// The document at an https URL, whose server the authorities of a PEM text vouch for, or
+/// the system's where it is empty.
 pub(crate) async fn get(url: &str, authorities: &[u8]) -> Result<Bytes, String> {
     match tokio::time::timeout(TIMEOUT, fetch(url, authorities)).await {
         Ok(fetched) => fetched.map_err(|why| format!("Get {url:?}: {why}")),

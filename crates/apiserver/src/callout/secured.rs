@@ -11,12 +11,12 @@ use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::{connection, exchange};
+use super::{connection, exchange, trust};
 
 /// Whose certificates are taken.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Trust {
-    /// Those that the authorities of a PEM text vouch for.
+    /// Those that the authorities of a PEM text vouch for, or the system's where it is empty.
     Bundle(Vec<u8>),
     /// Any.
     Anybody,
@@ -29,7 +29,7 @@ impl Secured {
     /// With a certificate of ours to show.
     pub(crate) fn new(trust: &Trust, ours: Arc<dyn ResolvesClientCert>) -> Result<Self, String> {
         let builder = match trust {
-            Trust::Bundle(bundle) => connection::vouched_for(bundle)?,
+            Trust::Bundle(bundle) => trust::vouched_for(bundle)?,
             Trust::Anybody => kit::tls::taking_any_certificate(),
         };
         let mut config: ClientConfig = builder.with_client_cert_resolver(ours);

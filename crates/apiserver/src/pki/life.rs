@@ -43,14 +43,14 @@ fn date(second: i64) -> (i32, u8, u8) {
 
 /// From when to when a certificate is valid, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Life {
-    pub(super) begin: i64,
-    pub(super) end: i64,
+pub(crate) struct Life {
+    pub(crate) begin: i64,
+    pub(crate) end: i64,
 }
 
 impl Life {
     /// Of a certificate; `None` where it is none.
-    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
         let validity = parsed.validity();
         Some(Self { begin: validity.not_before.timestamp(), end: validity.not_after.timestamp() })
