@@ -12,18 +12,23 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use sha2::{Digest as _, Sha256};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::der_parser::{Oid, oid};
 
 use crate::error::ApiError;
 use crate::pki::token::{Claims, ISSUER, Named, TokenError};
 use crate::server::Shared;
-use crate::user::{AUTHENTICATED, UserInfo};
+use crate::user::{AUTHENTICATED, CREDENTIAL_ID, UserInfo};
 
 pub use self::oidc::{Oidc, OidcSettings, OidcSettingsError};
 pub use self::static_tokens::{StaticTokens, TokenFileError};
 
+/// The attribute of a certificate's subject that is its user's unique id.
+const SUBJECT_UID: Oid<'static> = oid!(1.3.6.1.4.1.57683.2);
+
 /// The user a verified client certificate speaks for: its common name, its organisations
-/// as groups. `None` where it names nobody.
+/// as groups, and which certificate it was. `None` where it names nobody, or has several ids.
 pub fn user_of_certificate(der: &[u8]) -> Option<UserInfo> {
     let (_, certificate): (_, X509Certificate<'_>) =
         x509_parser::parse_x509_certificate(der).ok()?;
@@ -36,7 +41,14 @@ pub fn user_of_certificate(der: &[u8]) -> Option<UserInfo> {
         .iter_organization()
         .filter_map(|group| group.as_str().ok().map(str::to_owned))
         .collect::<Vec<_>>();
-    Some(UserInfo::new(name, groups))
+    let mut user = UserInfo::new(name, groups);
+    let mut ids = certificate.subject().iter_by_oid(&SUBJECT_UID);
+    if let Some(id) = ids.next() {
+        user.uid = id.as_str().ok()?.to_owned();
+    }
+    let digest = format!("X509SHA256={}", hex::encode(Sha256::digest(der)));
+    user.extra.insert(CREDENTIAL_ID.to_owned(), vec![digest]);
+    ids.next().is_none().then_some(user)
 }
 
 /// The user of the request's bearer token; `None` when it has none.
@@ -143,10 +155,7 @@ fn still_bound(shared: &Shared, claims: &Claims) -> bool {
 fn user_of_claims(claims: Claims) -> UserInfo {
     let namespace = claims.kubernetes.namespace;
     let mut extra = BTreeMap::new();
-    extra.insert(
-        "authentication.kubernetes.io/credential-id".to_owned(),
-        vec![format!("JTI={}", claims.jti)],
-    );
+    extra.insert(CREDENTIAL_ID.to_owned(), vec![format!("JTI={}", claims.jti)]);
     for (kind, object) in [("node", claims.kubernetes.node), ("pod", claims.kubernetes.pod)] {
         let Some(object) = object else { continue };
         let key = |field| format!("authentication.kubernetes.io/{kind}-{field}");
@@ -162,5 +171,40 @@ fn user_of_claims(claims: Claims) -> UserInfo {
             AUTHENTICATED.to_owned(),
         ],
         extra,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    use super::*;
+
+    const UID: &[u64] = &[1, 3, 6, 1, 4, 1, 57683, 2];
+
+    #[track_caller]
+    fn check(name: &[(DnType, &str)], expected: Option<(&str, &str)>) {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        for (part, text) in name {
+            params.distinguished_name.push(part.clone(), *text);
+        }
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let user = user_of_certificate(certificate.der());
+        let shown = user.as_ref().map(|user| (user.name.as_str(), user.uid.as_str()));
+        assert_eq!(shown, expected, "{name:?}");
+        if let Some(user) = user {
+            let id = &user.extra[CREDENTIAL_ID][0];
+            assert_eq!(id.strip_prefix("X509SHA256=").map(str::len), Some(64), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_names_a_user_and_which_credential_it_is() {
+        let uid = || DnType::from_oid(UID);
+        check(&[(DnType::CommonName, "jane")], Some(("jane", "")));
+        check(&[(DnType::CommonName, "jane"), (uid(), "7")], Some(("jane", "7")));
+        check(&[(DnType::OrganizationName, "dev")], None);
+        check(&[(DnType::CommonName, "")], None);
     }
 }

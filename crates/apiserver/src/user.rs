@@ -10,6 +10,8 @@ pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const AUTHENTICATED: &str = "system:authenticated";
 /// The group that may do everything.
 pub const MASTERS: &str = "system:masters";
+/// Under this key of `extra` is which credential was shown: `JTI=…` or `X509SHA256=…`.
+pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 /// Who makes a request. Travels as a request extension; a request without one is anonymous.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -47,12 +47,12 @@ impl Ask<'_> {
         }
         // An update that does not name the address keeps it.
         let kept = old.filter(|old| text(old, "/spec/type") != "ExternalName");
-        let wanted = match kept {
-            Some(old) if wanted.is_empty() => text(old, "/spec/clusterIP").to_owned(),
-            _ => wanted,
-        };
+        let had = kept.map_or("", |old| text(old, "/spec/clusterIP"));
+        let wanted = if wanted.is_empty() { had.to_owned() } else { wanted };
         let address = match wanted.as_str() {
             "None" => "None".to_owned(),
+            // What it has may not change, as validation says.
+            given if !had.is_empty() => given.to_owned(),
             "" => self.any_address()?.to_string(),
             given => self.given_address(given)?,
         };

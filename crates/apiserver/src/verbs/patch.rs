@@ -122,9 +122,13 @@ fn refused(error: &JsonPatchError) -> ApiError {
     match error.code() {
         400 => ApiError::bad_request(error.to_string()),
         413 => Status::failure(413, "RequestEntityTooLarge", error.to_string()).into(),
-        _ => ApiError::unprocessable(format!(
-            "the server rejected our request due to an error in our request: {error}"
-        )),
+        // Upstream does not say which; the log does.
+        _ => {
+            tracing::debug!(%error, "a JSON patch does not apply");
+            ApiError::unprocessable(
+                "the server rejected our request due to an error in our request",
+            )
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::OidcSettings;
-use crate::user::UserInfo;
+use crate::user::{CREDENTIAL_ID, UserInfo};
 
 /// Clocks may differ so much about a token's beginning.
 const EARLY_SECONDS: i64 = 300;
@@ -48,8 +48,7 @@ pub(super) fn user(
     let name = name(settings, claims)?;
     let mut user = UserInfo::new(name, groups(settings, claims)?);
     if let Some(id) = claims["jti"].as_str().filter(|id| !id.is_empty()) {
-        let key = "authentication.kubernetes.io/credential-id".to_owned();
-        user.extra = BTreeMap::from([(key, vec![format!("JTI={id}")])]);
+        user.extra = BTreeMap::from([(CREDENTIAL_ID.to_owned(), vec![format!("JTI={id}")])]);
     }
     Ok(user)
 }
