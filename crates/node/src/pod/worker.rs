@@ -167,8 +167,9 @@ impl Worker {
         } else {
             wake = self.advance().await;
         }
-        self.write_status().await;
+        // Who reads in the status that a container runs may attach to it at once.
         self.show();
+        self.write_status().await;
         Next::Wait(self.earliest(wake))
     }
 
