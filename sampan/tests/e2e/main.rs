@@ -49,5 +49,6 @@ mod quotas;
 mod resize;
 mod rollout;
 mod secrets;
+mod sessions;
 mod shop;
 mod streams;
