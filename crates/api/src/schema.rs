@@ -16,6 +16,7 @@ use crate::Gvk;
 
 mod builtin;
 mod convert;
+mod enums;
 mod openapi;
 mod overlay;
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::builtin::{BUILTINS, DELETE_OPTIONS};
 use super::convert::{REFERENCE, reference};
-use super::overlay;
+use super::{enums, overlay};
 use crate::Gvk;
 
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
@@ -105,7 +105,10 @@ fn dress_definition(name: &str, schema: &mut Value) {
                 "description": description, "oneOf": [{"type": "string"}, {"type": "number"}],
             });
         }
-        _ => dress_fields(name, schema),
+        _ => {
+            dress_fields(name, schema);
+            enums::mark(name, schema);
+        }
     }
 }
 
