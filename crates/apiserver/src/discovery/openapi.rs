@@ -40,8 +40,6 @@ struct Document {
 pub(crate) struct Documents {
     /// By name.
     groups: BTreeMap<String, Arc<Document>>,
-    /// All in one, of version 2.
-    whole: Document,
 }
 
 /// Those of groups without custom kinds never change.
@@ -63,7 +61,7 @@ impl Documents {
             };
             (name, document)
         });
-        Self { groups: groups.collect(), whole: v2::document(kinds) }
+        Self { groups: groups.collect() }
     }
 }
 
@@ -110,27 +108,48 @@ impl Document {
         Self { packed: encoder.finish().expect("compressing into memory").into(), hash }
     }
 
-    /// The document, or only that it has not changed.
-    fn answer(&self, headers: &HeaderMap, caching: &'static str) -> Response {
+    fn plain(&self) -> Bytes {
+        unpack(&self.packed)
+    }
+
+    fn answer(&self, headers: &HeaderMap, caching: &'static str) -> ApiResult<Response> {
+        let said = Said { hash: &self.hash, media: "application/json", caching };
+        said.answer(headers, |packed| Ok(if packed { self.packed.clone() } else { self.plain() }))
+    }
+}
+
+/// What the headers of an answer say of a document.
+struct Said<'a> {
+    hash: &'a str,
+    media: &'static str,
+    caching: &'static str,
+}
+
+impl Said<'_> {
+    /// The document, packed or not as the client takes it, or only that it has not changed.
+    fn answer(
+        &self,
+        headers: &HeaderMap,
+        body: impl FnOnce(bool) -> ApiResult<Bytes>,
+    ) -> ApiResult<Response> {
         let tag = format!("\"{}\"", self.hash);
         let fresh =
             headers.get(IF_NONE_MATCH).is_some_and(|have| have.as_bytes() == tag.as_bytes());
         let packed = negotiate::takes_gzip(headers);
-        let (code, body) = match (fresh, packed) {
-            (true, _) => (StatusCode::NOT_MODIFIED, Bytes::new()),
-            (false, true) => (StatusCode::OK, self.packed.clone()),
-            (false, false) => (StatusCode::OK, unpack(&self.packed)),
+        let (code, body) = match fresh {
+            true => (StatusCode::NOT_MODIFIED, Bytes::new()),
+            false => (StatusCode::OK, body(packed)?),
         };
         let mut response = (code, body).into_response();
         let out = response.headers_mut();
-        out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        out.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
         out.insert(ETAG, HeaderValue::from_str(&tag).expect("a hash in quotes"));
         out.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        out.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+        out.insert(CACHE_CONTROL, HeaderValue::from_static(self.caching));
         if packed && !fresh {
             out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        response
+        Ok(response)
     }
 }
 
@@ -170,7 +189,7 @@ pub(super) fn document(
     // Under its hash a document never changes.
     let named = Query::parse(uri)?.get("hash") == Some(document.hash.as_str());
     let caching = if named { "public, immutable, max-age=31536000" } else { "no-cache, private" };
-    Ok(document.answer(headers, caching))
+    document.answer(headers, caching)
 }
 
 fn unpack(packed: &[u8]) -> Bytes {

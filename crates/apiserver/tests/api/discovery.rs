@@ -86,11 +86,44 @@ async fn health_is_told_check_by_check() {
 }
 
 #[tokio::test]
-async fn kubectl_finds_an_empty_openapi_v2_in_protobuf() {
+async fn openapi_v2_says_what_version_3_says() {
+    let server = Server::start().await;
+    let answer = server.ask_as(admin(), "GET /openapi/v2", &[], "").await;
+    let (document, definitions) = (&answer.body, &answer.body["definitions"]);
+    let deployment = &definitions["io.k8s.api.apps.v1.Deployment"];
+    assert_eq!(
+        deployment["x-kubernetes-group-version-kind"],
+        json!([{"group": "apps", "version": "v1", "kind": "Deployment"}])
+    );
+    let spec = &deployment["properties"]["spec"];
+    assert_eq!(spec["$ref"], "#/definitions/io.k8s.api.apps.v1.DeploymentSpec");
+    assert_eq!(definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"]["type"], "string");
+    let path = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}";
+    let patch = &document["paths"][path]["patch"];
+    assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+    // Old clients ask before they send `dryRun`.
+    let parameters = patch["parameters"].as_array().unwrap();
+    assert!(parameters.iter().any(|p| p["name"] == "dryRun" && p["type"] == "string"), "{patch}");
+    for part in document.to_string().split("\"#/definitions/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        assert!(definitions.get(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn openapi_v2_is_had_in_protobuf_and_by_its_hash() {
     let server = Server::start().await;
     let media = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-    let response = server.send(admin(), "GET /openapi/v2", &[("accept", media)], "").await;
+    let ask = [("accept", media)];
+    let response = server.send(admin(), "GET /openapi/v2", &ask, "").await;
     assert_eq!(response.headers()["content-type"], media.replace('@', "."));
+    let tag = response.headers()["etag"].to_str().unwrap().to_owned();
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    assert!(body.starts_with(b"\x0a\x032.0\x12"), "{body:?}");
+    assert!(body.starts_with(b"\x0a\x032.0\x12"), "{:?}", &body[..16]);
+    let name = b"\x0a\x1dio.k8s.api.apps.v1.Deployment\x12";
+    assert!(body.windows(name.len()).any(|part| part == name));
+    let again = [("accept", media), ("if-none-match", &tag)];
+    assert_eq!(server.send(admin(), "GET /openapi/v2", &again, "").await.status(), 304);
+    let in_json = server.send(admin(), "GET /openapi/v2", &[("if-none-match", &tag)], "").await;
+    assert_eq!(in_json.status(), 200);
 }

@@ -150,35 +150,3 @@ pub(super) fn base() -> Map<String, Value> {
     });
     BASE.clone()
 }
-
-/// The same for version 2.
-pub(super) fn base_v2() -> Map<String, Value> {
-    let mut base = Value::Object(base());
-    rewrite(&mut base);
-    match base {
-        Value::Object(base) => base,
-        _ => Map::new(),
-    }
-}
-
-/// References of version 3 as those of version 2.
-fn rewrite(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            if let Some(Value::Array(all)) = fields.get("allOf")
-                && let [only] = all.as_slice()
-                && let Some(reference) = only.get("$ref").cloned()
-            {
-                fields.remove("allOf");
-                fields.remove("default");
-                fields.insert("$ref".to_owned(), reference);
-            }
-            if let Some(Value::String(reference)) = fields.get_mut("$ref") {
-                *reference = reference.replace("#/components/schemas/", "#/definitions/");
-            }
-            fields.values_mut().for_each(rewrite);
-        }
-        Value::Array(items) => items.iter_mut().for_each(rewrite),
-        _ => {}
-    }
-}

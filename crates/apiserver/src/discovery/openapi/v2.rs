@@ -1,69 +1,134 @@
-//! OpenAPI of version 2, which old clients ask for.
+//! OpenAPI of version 2, which old clients and `kubectl explain --output=plaintext-openapiv2` ask for.
+//!
+//! It says what the documents of version 3 say, and is made of them part by part when somebody asks;
+//! it is large, and nothing of it is kept.
 
-use axum::response::{IntoResponse as _, Response};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::json;
+mod derive;
+mod protobuf;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use axum::response::Response;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::HeaderMap;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::super::{GIT_VERSION, takes_json};
-use super::{Document, custom, json_only};
-use crate::error::ApiResult;
+use super::{Document, Said, custom, json_only};
+use crate::error::{ApiError, ApiResult};
 use crate::kinds::Served;
 use crate::negotiate;
 
 /// What kubectl asks for at `/openapi/v2`.
-const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 /// What it comes as: an `@` is no part of a media type.
-const V2_CONTENT: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
-/// `/openapi/v2`: old clients look whether it is there; what it would say stands in v3.
+/// `/openapi/v2`
 pub(in crate::discovery) fn answer(kinds: &Served, headers: &HeaderMap) -> ApiResult<Response> {
-    if !takes_json(headers) && negotiate::accepted(headers).iter().any(|a| a.media == V2_PROTOBUF) {
-        let mut response = (StatusCode::OK, v2_protobuf()).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(V2_CONTENT));
-        return Ok(response);
+    let in_protobuf =
+        !takes_json(headers) && negotiate::accepted(headers).iter().any(|a| a.media == ASKED);
+    if !in_protobuf {
+        json_only(headers)?;
     }
-    json_only(headers)?;
-    Ok(kinds.documents().whole.answer(headers, "no-cache, private"))
+    let media = if in_protobuf { PROTOBUF } else { "application/json" };
+    let said = Said { hash: &hash(kinds, media), media, caching: "no-cache, private" };
+    said.answer(headers, |packed| {
+        let write: fn(&Served, &mut dyn Write) -> io::Result<()> =
+            if in_protobuf { write_protobuf } else { write_json };
+        written(packed, |out| write(kinds, out))
+            .map_err(|error| ApiError::internal("the document cannot be made", &error))
+    })
 }
 
-/// The definitions of custom kinds, and what they refer to. Those of built-in kinds stand in
-/// version 3 only.
-pub(super) fn document(kinds: &Served) -> Document {
-    let mut definitions = custom::base_v2();
+/// Of the documents it is made of.
+fn hash(kinds: &Served, media: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(media);
+    for (name, document) in &kinds.documents().groups {
+        hash.update(name);
+        hash.update(&document.hash);
+    }
+    hex::encode_upper(hash.finalize())
+}
+
+fn written(
+    packed: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<Bytes> {
+    if !packed {
+        let mut out = Vec::new();
+        write(&mut out)?;
+        return Ok(out.into());
+    }
+    let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+    write(&mut out)?;
+    Ok(out.finish()?.into())
+}
+
+/// Paths and definitions each stand together in JSON, so that the documents are read twice.
+fn write_json(kinds: &Served, out: &mut dyn Write) -> io::Result<()> {
+    let about = format!(r#"{{"title":"Kubernetes","version":"{GIT_VERSION}"}}"#);
+    write!(out, r#"{{"swagger":"2.0","info":{about},"paths":{{"#)?;
+    let mut first = true;
+    for document in kinds.documents().groups.values() {
+        write_entries(out, derive::paths(document)?, &mut first)?;
+    }
+    write!(out, r#"}},"definitions":{{"#)?;
+    let mut first = true;
+    each_definitions(kinds, |definitions| write_entries(out, definitions, &mut first))?;
+    write!(out, "}}}}")
+}
+
+fn write_entries(
+    out: &mut dyn Write,
+    entries: Map<String, Value>,
+    first: &mut bool,
+) -> io::Result<()> {
+    for (name, value) in entries {
+        if !std::mem::take(first) {
+            out.write_all(b",")?;
+        }
+        serde_json::to_writer(&mut *out, &name)?;
+        out.write_all(b":")?;
+        serde_json::to_writer(&mut *out, &value)?;
+    }
+    Ok(())
+}
+
+/// As an `openapi.v2.Document`. Parts of one message may come one after the other.
+fn write_protobuf(kinds: &Served, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&protobuf::head("Kubernetes", GIT_VERSION))?;
+    for document in kinds.documents().groups.values() {
+        out.write_all(&protobuf::paths(&derive::paths(document)?))?;
+    }
+    each_definitions(kinds, |definitions| out.write_all(&protobuf::definitions(&definitions)))
+}
+
+/// The definitions part by part, each of them once: groups share many.
+fn each_definitions(
+    kinds: &Served,
+    mut each: impl FnMut(Map<String, Value>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut seen = BTreeSet::new();
+    // Those of custom kinds are no mere translation: version 2 has no words for some of it.
     for kind in kinds.all() {
         if let Some(defined) = &kind.custom {
-            definitions.extend(custom::definitions(kind, defined, custom::Version::V2));
+            let definitions = custom::definitions(kind, defined, custom::Version::V2);
+            seen.extend(definitions.iter().map(|(name, _)| name.clone()));
+            each(definitions.into_iter().collect())?;
         }
     }
-    Document::of(&json!({
-        "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": GIT_VERSION},
-        "paths": {},
-        "definitions": definitions,
-    }))
-}
-
-/// As an `openapi.v2.Document`: kubectl reads it before it sends a List, finds no
-/// schema and leaves the checking to us.
-fn v2_protobuf() -> Vec<u8> {
-    const SWAGGER: u8 = 1;
-    const INFO: u8 = 2;
-    const PATHS: u8 = 8;
-    const DEFINITIONS: u8 = 9;
-    const TITLE: u8 = 1;
-    const VERSION: u8 = 2;
-    let info = [field(TITLE, b"Kubernetes"), field(VERSION, GIT_VERSION.as_bytes())].concat();
-    let fields =
-        [field(SWAGGER, b"2.0"), field(INFO, &info), field(PATHS, b""), field(DEFINITIONS, b"")];
-    fields.concat()
-}
-
-/// A length-delimited protobuf field of fewer than 128 bytes.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80);
-    let mut out = vec![number << 3 | 2, length.expect("our own texts are short")];
-    out.extend(content);
-    out
+    for document in kinds.documents().groups.values() {
+        let mut definitions = derive::definitions(document, |name| !seen.contains(name))?;
+        seen.extend(definitions.keys().cloned());
+        definitions.values_mut().for_each(derive::lower);
+        each(definitions)?;
+    }
+    Ok(())
 }
