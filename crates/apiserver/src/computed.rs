@@ -86,9 +86,10 @@ impl Computed {
     fn table(&self, items: Vec<Value>, include: IncludeObject) -> Value {
         let components = self.group.is_empty();
         let columns = if components { components::COLUMNS } else { metrics::COLUMNS };
+        let shown = table::Shown { of: self.kind, columns };
         let cells = if components { components::cells } else { metrics::cells };
         let rows = items.into_iter().map(|object| table::row_of(cells(&object), object, include));
-        table::table(columns, json!({}), rows.collect())
+        table::table(Some(shown), json!({}), rows.collect())
     }
 
     fn api_version(&self) -> String {

@@ -8,7 +8,7 @@ use crate::kinds::Kind;
 use crate::negotiate::Format;
 use crate::object::{self, decode_at, write_partial, write_served};
 use crate::options::IncludeObject;
-use crate::table;
+use crate::table::{self, Shown};
 
 /// What one client wants of each object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) struct Form {
     pub(crate) format: Format,
     /// What a Table's row carries.
     pub(crate) include: IncludeObject,
+    /// Does a Table name its columns? Those of a watch do it once.
+    pub(crate) headed: bool,
 }
 
 impl Form {
@@ -72,12 +74,17 @@ impl Form {
         }
     }
 
+    /// The columns that a Table of it names.
+    pub(crate) fn shown(self, kind: &Kind) -> Option<Shown<'_>> {
+        self.headed.then(|| kind.shown())
+    }
+
     /// The same alone.
     pub(crate) fn alone(self, kind: &Kind, object: Value) -> Value {
         if self.format != Format::Table {
             return self.item(kind, object);
         }
         let metadata = json!({"resourceVersion": object::meta(&object, "resourceVersion")});
-        table::table(&kind.columns, metadata, vec![self.item(kind, object)])
+        table::table(self.shown(kind), metadata, vec![self.item(kind, object)])
     }
 }

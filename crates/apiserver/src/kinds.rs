@@ -16,7 +16,7 @@ use store::KeyValue;
 pub(crate) use self::served::Served;
 use crate::custom::{Custom, ScalePaths};
 use crate::strategy::Strategy;
-use crate::table::Column;
+use crate::table::{Column, Shown};
 
 /// What the table says of a built-in kind.
 pub(crate) struct Entry {
@@ -278,6 +278,12 @@ impl Kind {
     /// Where a custom kind keeps its size.
     pub(crate) fn scale_paths(&self) -> Option<&ScalePaths> {
         self.custom.as_ref()?.scale.as_ref()
+    }
+
+    /// The columns of its Tables.
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        let of = if self.custom.is_some() { "" } else { &*self.kind };
+        Shown { of, columns: &self.columns }
     }
 
     /// The cells of an object's row, in served form.

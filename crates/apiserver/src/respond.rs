@@ -69,7 +69,7 @@ pub(crate) fn form(call: &Call<'_>) -> ApiResult<Form> {
         Format::Table => call.query.include_object()?,
         Format::Object | Format::Partial => IncludeObject::Metadata,
     };
-    Ok(Form { format, include })
+    Ok(Form { format, include, headed: true })
 }
 
 /// An object in stored form with its resourceVersion, in the form the client wants.

@@ -7,6 +7,7 @@ pub(crate) mod autoscaling;
 pub(crate) mod batch;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
+mod descriptions;
 pub(crate) mod device;
 pub(crate) mod flowcontrol;
 pub(crate) mod network;
@@ -49,7 +50,12 @@ impl Column {
 }
 
 pub(crate) const fn name() -> Column {
-    Column::new("Name", "string", "name")
+    named("Name")
+}
+
+/// A column that tells what something is called.
+pub(crate) const fn named(name: &'static str) -> Column {
+    Column::new(name, "string", "name")
 }
 
 pub(crate) const fn text(name: &'static str) -> Column {
@@ -70,30 +76,68 @@ pub(crate) const fn date(name: &'static str) -> Column {
 }
 
 pub(crate) const fn wide(name: &'static str) -> Column {
-    let mut column = Column::new(name, "string", "");
+    only_wide(text(name))
+}
+
+/// A column of `-o wide` only.
+pub(crate) const fn only_wide(mut column: Column) -> Column {
     column.priority = 1;
     column
 }
 
-/// The Table's column definitions.
-pub(crate) fn columns(columns: &[Column]) -> Value {
-    columns
-        .iter()
-        .map(|column| {
+/// The columns of a Table, and whose they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// The built-in kind, whose columns are described in one place. Empty: they say it themselves.
+    pub(crate) of: &'a str,
+    pub(crate) columns: &'a [Column],
+}
+
+impl Shown<'_> {
+    /// The Table's column definitions.
+    fn definitions(self) -> Value {
+        let definition = |column: &Column| {
             json!({
                 "name": column.name,
                 "type": column.kind,
                 "format": column.format,
-                "description": column.description,
+                "description": self.description(column),
                 "priority": column.priority,
             })
-        })
-        .collect()
+        };
+        self.columns.iter().map(definition).collect()
+    }
+
+    fn description<'c>(&self, column: &'c Column) -> &'c str {
+        if self.of.is_empty() {
+            return &column.description;
+        }
+        descriptions::of(self.of, &column.name)
+    }
+}
+
+/// What rows are sorted by, where they are not in the order of their names.
+pub(crate) type Order = fn(&Value) -> (i64, String);
+
+/// The order of a kind's rows.
+pub(crate) fn order(kind: &Kind) -> Option<Order> {
+    let is_flow_schema = kind.custom.is_none() && kind.kind == "FlowSchema";
+    is_flow_schema.then_some(flowcontrol::flow_schema_order as Order)
+}
+
+/// What a column that every kind may have says of itself.
+pub(crate) fn described(column: &str) -> &'static str {
+    descriptions::of("", column)
 }
 
 /// One row. `object` is in its served form.
 pub(crate) fn row(kind: &Kind, object: Value, include: IncludeObject) -> Value {
-    row_of(kind.cells(&object), object, include)
+    let finished = (kind.group.is_empty() && kind.kind == "Pod").then(|| pod::finished(&object));
+    let mut row = row_of(kind.cells(&object), object, include);
+    if let Some(conditions) = finished.flatten() {
+        row["conditions"] = conditions;
+    }
+    row
 }
 
 /// A row of these cells.
@@ -107,20 +151,20 @@ pub(crate) fn row_of(cells: Vec<Value>, object: Value, include: IncludeObject) -
     row
 }
 
-/// A Table around rows.
-pub(crate) fn table(shown: &[Column], metadata: Value, rows: Vec<Value>) -> Value {
+/// A Table around rows. Without columns it is one that follows others of a watch.
+pub(crate) fn table(shown: Option<Shown<'_>>, metadata: Value, rows: Vec<Value>) -> Value {
     let mut table = without_rows(shown, metadata);
     table["rows"] = Value::Array(rows);
     table
 }
 
 /// What stands around the rows of a Table.
-pub(crate) fn without_rows(shown: &[Column], metadata: Value) -> Value {
+pub(crate) fn without_rows(shown: Option<Shown<'_>>, metadata: Value) -> Value {
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": columns(shown),
+        "columnDefinitions": shown.map(Shown::definitions),
     })
 }
 
@@ -167,11 +211,12 @@ pub(crate) fn age_of(object: &Value) -> Value {
 
 /// `a=b,c=d`, or `<none>`.
 pub(crate) fn labels(object: Option<&Value>) -> Value {
-    let pairs: Vec<String> = object
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")))
-        .collect();
-    or_none(&pairs.join(","))
+    let mut pairs: Vec<(&String, &Value)> =
+        object.and_then(Value::as_object).into_iter().flatten().collect();
+    pairs.sort_by_key(|(key, _)| *key);
+    let pairs = pairs.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")));
+    or_none(&pairs.collect::<Vec<_>>().join(","))
 }
+
+#[cfg(test)]
+mod tests;

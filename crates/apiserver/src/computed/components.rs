@@ -36,7 +36,11 @@ fn component(name: &str, status: &str, message: &str) -> Value {
 pub(super) fn cells(object: &Value) -> Vec<Value> {
     let condition = list(object, "/conditions").iter().find(|c| c["type"] == "Healthy");
     let condition = condition.unwrap_or(&Value::Null);
-    let status = if condition["status"] == "True" { "Healthy" } else { "Unhealthy" };
+    let status = match text(condition, "/status") {
+        "True" => "Healthy",
+        "" => "Unknown",
+        _ => "Unhealthy",
+    };
     let (message, error) = (text(condition, "/message"), text(condition, "/error"));
     vec![meta(object, "name").into(), status.into(), message.into(), error.into()]
 }

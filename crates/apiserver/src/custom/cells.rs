@@ -22,10 +22,12 @@ impl Cells {
     /// The columns of a version, and what stands in them.
     pub(super) fn read(version: &Value) -> (Vec<Column>, Self) {
         let age = json!([{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp",
-            "description": "CreationTimestamp is a timestamp representing the server time when this object was created."}]);
+            "description": table::described("Age")}]);
         let given = version["additionalPrinterColumns"].as_array().filter(|list| !list.is_empty());
         let given = given.or(age.as_array()).map_or(&[][..], Vec::as_slice);
-        let mut columns = vec![table::name()];
+        let mut name = table::name();
+        name.description = table::described("Name").into();
+        let mut columns = vec![name];
         let mut cells = Vec::new();
         for column in given {
             // Validation has read every path before it was stored.
@@ -34,7 +36,7 @@ impl Cells {
                 name: text(column, "/name").to_owned().into(),
                 kind: text(column, "/type").to_owned().into(),
                 format: text(column, "/format").to_owned().into(),
-                description: text(column, "/description").to_owned().into(),
+                description: description(column).into(),
                 priority: column["priority"]
                     .as_u64()
                     .and_then(|p| u8::try_from(p).ok())
@@ -52,6 +54,16 @@ impl Cells {
             None => Value::Null,
         }));
         cells
+    }
+}
+
+fn description(column: &Value) -> String {
+    match text(column, "/description") {
+        "" => {
+            let path = text(column, "/jsonPath");
+            format!("Custom resource definition column (in JSONPath format): {path}")
+        }
+        given => given.to_owned(),
     }
 }
 

@@ -19,7 +19,14 @@ pub(super) fn prepare(pod: &mut Value) {
 }
 
 pub(super) fn initial_status(pod: &Value) -> Value {
-    json!({"phase": "Pending", "qosClass": api::qos::class(pod)})
+    let mut status = json!({"phase": "Pending", "qosClass": api::qos::class(pod)});
+    if !list(pod, "/spec/schedulingGates").is_empty() {
+        status["conditions"] = json!([{
+            "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }]);
+    }
+    status
 }
 
 /// Writes the service class again.
@@ -70,6 +77,14 @@ fn set(to: &mut Map<String, Value>, field: &str, from: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_behind_gates_says_so_from_its_beginning() {
+        let pod = |gates: Value| json!({"spec": {"schedulingGates": gates}});
+        assert_eq!(initial_status(&pod(json!([])))["conditions"], Value::Null);
+        let gated = initial_status(&pod(json!([{"name": "a.b/c"}])));
+        assert_eq!(gated["conditions"][0]["reason"], "SchedulingGated");
+    }
 
     #[test]
     fn a_resize_changes_requests_and_limits_and_no_more() {

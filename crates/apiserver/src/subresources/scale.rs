@@ -40,7 +40,8 @@ fn table(call: &Call<'_>, scale: Value) -> ApiResult<Value> {
     let version = json!({"resourceVersion": meta(&scale, "resourceVersion")});
     let cells = workload::scale(&scale);
     let row = table::row_of(cells, scale, call.query.include_object()?);
-    Ok(table::table(workload::SCALE, version, vec![row]))
+    let shown = table::Shown { of: "Scale", columns: workload::SCALE };
+    Ok(table::table(Some(shown), version, vec![row]))
 }
 
 pub(super) async fn update(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {

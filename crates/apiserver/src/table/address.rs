@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::workload::selector;
+use super::workload::selector_cell;
 use super::{Column, age_of, integer, list, name, or_none, text};
 use crate::object::{meta, text as at};
 
@@ -12,7 +12,12 @@ const ENDPOINTS_SHOWN: usize = 3;
 pub(crate) const ENDPOINTS: &[Column] = &[name(), text("Endpoints"), text("Age")];
 
 pub(crate) fn endpoints(object: &Value) -> Vec<Value> {
-    vec![meta(object, "name").into(), or_none(&all_endpoints(object)), age_of(object)]
+    let shown = match list(object, "/subsets") {
+        [] => "<none>".to_owned(),
+        // Those that are not ready are not shown.
+        _ => all_endpoints(object),
+    };
+    vec![meta(object, "name").into(), shown.into(), age_of(object)]
 }
 
 fn all_endpoints(object: &Value) -> String {
@@ -41,8 +46,7 @@ fn all_endpoints(object: &Value) -> String {
 pub(crate) const NETWORK_POLICY: &[Column] = &[name(), text("Pod-Selector"), text("Age")];
 
 pub(crate) fn network_policy(object: &Value) -> Vec<Value> {
-    let selected = selector(&object["spec"]["podSelector"]);
-    vec![meta(object, "name").into(), or_none(&selected), age_of(object)]
+    vec![meta(object, "name").into(), selector_cell(&object["spec"]["podSelector"]), age_of(object)]
 }
 
 pub(crate) const SERVICE_CIDR: &[Column] = &[name(), text("CIDRs"), text("Age")];
@@ -52,17 +56,18 @@ pub(crate) fn service_cidr(object: &Value) -> Vec<Value> {
     vec![meta(object, "name").into(), all.join(",").into(), age_of(object)]
 }
 
-pub(crate) const IP_ADDRESS: &[Column] = &[name(), text("ParentRef"), text("Age")];
+/// Upstream has no column for the age here.
+pub(crate) const IP_ADDRESS: &[Column] = &[name(), text("ParentRef")];
 
 pub(crate) fn ip_address(object: &Value) -> Vec<Value> {
     let parent = &object["spec"]["parentRef"];
     let resource = match at(parent, "/group") {
-        "" => at(parent, "/resource").to_owned(),
-        group => format!("{}.{group}", at(parent, "/resource")),
+        "" => at(parent, "/resource").to_lowercase(),
+        group => format!("{}.{group}", at(parent, "/resource")).to_lowercase(),
     };
     let parts = [resource.as_str(), at(parent, "/namespace"), at(parent, "/name")];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    vec![meta(object, "name").into(), or_none(&parts.join("/")), age_of(object)]
+    vec![meta(object, "name").into(), or_none(&parts.join("/"))]
 }
 
 #[cfg(test)]

@@ -40,20 +40,41 @@ fn policy(object: &Value, rules: &str) -> Vec<Value> {
 pub(crate) const BINDING: &[Column] = &[name(), text("PolicyName"), text("ParamRef"), text("Age")];
 
 pub(crate) fn binding(object: &Value) -> Vec<Value> {
-    let param = &object["spec"]["paramRef"];
-    let shown = match (at(param, "/namespace"), at(param, "/name")) {
-        _ if !param.is_object() => "<unset>".to_owned(),
-        ("", "") => "*".to_owned(),
-        ("", name) => name.to_owned(),
-        (namespace, "") => format!("{namespace}/*"),
-        (namespace, name) => format!("{namespace}/{name}"),
-    };
     vec![
         meta(object, "name").into(),
         at(object, "/spec/policyName").into(),
-        shown.into(),
+        param(&object["spec"]["paramRef"]).into(),
         age_of(object),
     ]
+}
+
+fn param(reference: &Value) -> String {
+    match (at(reference, "/namespace"), at(reference, "/name")) {
+        (_, "") if reference["selector"].is_object() => in_go(&reference["selector"]),
+        (_, "") => "<unset>".to_owned(),
+        ("", name) => format!("*/{name}"),
+        (namespace, name) => format!("{namespace}/{name}"),
+    }
+}
+
+/// A label selector as Go prints one: upstream shows no other form here.
+fn in_go(selector: &Value) -> String {
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let mut labels: Vec<String> =
+        labels.map(|(key, value)| format!("{key}: {},", value.as_str().unwrap_or(""))).collect();
+    labels.sort_unstable();
+    let expression = |expression: &Value| {
+        let values = list(expression, "/values").iter().filter_map(Value::as_str);
+        let values = values.collect::<Vec<_>>().join(" ");
+        let (key, operator) = (at(expression, "/key"), at(expression, "/operator"));
+        format!("LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{values}],}},")
+    };
+    let expressions: String = list(selector, "/matchExpressions").iter().map(expression).collect();
+    let labels = labels.concat();
+    format!(
+        "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},\
+         MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )
 }
 
 pub(crate) const API_SERVICE: &[Column] =
@@ -68,7 +89,7 @@ pub(crate) fn api_service(object: &Value) -> Vec<Value> {
     let available = list(object, "/status/conditions").iter().find(|c| c["type"] == "Available");
     let available =
         match available.map(|condition| (at(condition, "/status"), at(condition, "/reason"))) {
-            Some(("True", _)) => "True".to_owned(),
+            Some((status, "")) | Some((status @ "True", _)) => status.to_owned(),
             Some((status, reason)) => format!("{status} ({reason})"),
             None => "Unknown".to_owned(),
         };

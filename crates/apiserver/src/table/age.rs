@@ -5,7 +5,7 @@ use jiff::Timestamp;
 /// How long ago an RFC 3339 time was: `3m12s`, `5d`, `<unknown>`.
 pub(crate) fn since(time: &str) -> String {
     match time.parse::<Timestamp>() {
-        Ok(time) => human(Timestamp::now().as_second() - time.as_second()),
+        Ok(time) => human(whole_seconds(time, Timestamp::now())),
         Err(_) => "<unknown>".to_owned(),
     }
 }
@@ -13,9 +13,14 @@ pub(crate) fn since(time: &str) -> String {
 /// How long it was from one RFC 3339 time to another.
 pub(crate) fn between(start: &str, end: &str) -> String {
     match (start.parse::<Timestamp>(), end.parse::<Timestamp>()) {
-        (Ok(start), Ok(end)) => human(end.as_second() - start.as_second()),
+        (Ok(start), Ok(end)) => human(whole_seconds(start, end)),
         _ => "<unknown>".to_owned(),
     }
+}
+
+/// Of what lies between, fractions are dropped.
+fn whole_seconds(start: Timestamp, end: Timestamp) -> i64 {
+    (end.as_millisecond() - start.as_millisecond()) / 1000
 }
 
 /// Seconds as one or two units.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Column, age_of, integer, list, name, number, quantity, text};
+use super::{Column, age_of, integer, list, name, quantity, text};
 use crate::object::{meta, text as at};
 
 /// So many metrics are spelled out.
@@ -13,8 +13,8 @@ pub(crate) const COLUMNS: &[Column] = &[
     text("Reference"),
     text("Targets"),
     text("MinPods"),
-    number("MaxPods"),
-    number("Replicas"),
+    text("MaxPods"),
+    text("Replicas"),
     text("Age"),
 ];
 
@@ -58,27 +58,46 @@ fn target(metric: &Value, status: Option<&Value>) -> String {
         "Resource" => ("resource", true),
         _ => return "<unknown type>".to_owned(),
     };
-    let current = status.map_or(&Value::Null, |status| &status[field]["current"]);
+    let status = status.map_or(&Value::Null, |status| &status[field]);
     let (metric, wanted) = (&metric[field], &metric[field]["target"]);
     let head = if named { format!("{}: ", at(metric, "/name")) } else { String::new() };
-    let amount = |value: &Value| match value {
-        Value::Null => "<unknown>".to_owned(),
-        value => quantity(value),
-    };
     if !wanted["averageValue"].is_null() {
-        let tail = if matches!(field, "external" | "object") { " (avg)" } else { "" };
-        let (have, want) = (amount(&current["averageValue"]), amount(&wanted["averageValue"]));
-        return format!("{head}{have}/{want}{tail}");
+        let of_all = matches!(field, "external" | "object");
+        let have = current(status, "averageValue", of_all);
+        let tail = if of_all { " (avg)" } else { "" };
+        return format!("{head}{have}/{}{tail}", amount(&wanted["averageValue"]));
+    }
+    if field == "pods" {
+        let have = current(status, "averageValue", false);
+        return format!("{have}/{}", amount(&wanted["averageValue"]));
     }
     if !named {
-        return format!("{}/{}", amount(&current["value"]), amount(&wanted["value"]));
+        return format!("{}/{}", current(status, "value", false), amount(&wanted["value"]));
     }
     let percent = |value: &Value, otherwise: &str| match value.as_i64() {
         Some(percent) => format!("{percent}%"),
         None => otherwise.to_owned(),
     };
-    let have = percent(&current["averageUtilization"], "<unknown>");
+    let have = percent(&status["current"]["averageUtilization"], "<unknown>");
     format!("{head}{have}/{}", percent(&wanted["averageUtilization"], "<auto>"))
+}
+
+/// What a metric measures now: unknown while there is no status of it, and where it `may_lack` the
+/// amount.
+fn current(status: &Value, field: &str, may_lack: bool) -> String {
+    match &status["current"][field] {
+        _ if !status.is_object() => "<unknown>".to_owned(),
+        Value::Null if may_lack => "<unknown>".to_owned(),
+        value => amount(value),
+    }
+}
+
+/// An amount, or what Go prints in the place of one that is missing.
+fn amount(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        value => quantity(value),
+    }
 }
 
 #[cfg(test)]

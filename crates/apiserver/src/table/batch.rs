@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::workload::template;
-use super::{Column, age, age_of, integer, list, name, number, or_none, since, text, wide};
+use super::{
+    Column, age, age_of, boolean, integer, list, name, number, or_none, since, text, wide,
+};
 use crate::object::{meta, text as at};
 
 pub(crate) const JOB: &[Column] = &[
@@ -32,7 +34,8 @@ pub(crate) fn job(object: &Value) -> Vec<Value> {
 fn job_status(job: &Value) -> &'static str {
     let is = |kind: &str| {
         let mut conditions = list(job, "/status/conditions").iter();
-        conditions.any(|condition| condition["type"] == kind && condition["status"] == "True")
+        let found = conditions.find(|condition| condition["type"] == kind);
+        found.is_some_and(|condition| condition["status"] == "True")
     };
     match () {
         () if is("Complete") => "Complete",
@@ -67,7 +70,7 @@ pub(crate) const CRON_JOB: &[Column] = &[
     name(),
     text("Schedule"),
     text("Timezone"),
-    text("Suspend"),
+    boolean("Suspend"),
     number("Active"),
     text("Last Schedule"),
     text("Age"),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Column, age, age_of, list, name, text};
+use super::{Column, age, age_of, list, name, or_none, text};
 use crate::object::{meta, text as at};
 
 pub(crate) const COLUMNS: &[Column] = &[
@@ -22,7 +22,7 @@ pub(crate) fn row(object: &Value) -> Vec<Value> {
     vec![
         meta(object, "name").into(),
         age_of(object),
-        at(object, "/spec/signerName").into(),
+        or_none(at(object, "/spec/signerName")),
         at(object, "/spec/username").into(),
         duration.into(),
         condition(object).into(),

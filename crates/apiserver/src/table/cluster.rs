@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Column, age_of, date, integer, list, name, number, or, or_none, since, text, wide};
+use super::{Column, age_of, date, integer, list, name, only_wide, or, or_none, since, text, wide};
 use crate::object::{meta, text as at};
 
 pub(crate) const NAME_AND_AGE: &[Column] = &[name(), text("Age")];
@@ -11,21 +11,21 @@ pub(crate) fn name_and_age(object: &Value) -> Vec<Value> {
     vec![meta(object, "name").into(), age_of(object)]
 }
 
-/// Kinds that upstream has no columns for.
+/// Kinds that upstream has no columns for: it shows when they were made, not how long ago.
 pub(crate) const NAME_AND_CREATION: &[Column] = &[name(), date("Created At")];
 
 pub(crate) fn name_and_creation(object: &Value) -> Vec<Value> {
     vec![meta(object, "name").into(), meta(object, "creationTimestamp").into()]
 }
 
-pub(crate) const CONFIG_MAP: &[Column] = &[name(), number("Data"), text("Age")];
+pub(crate) const CONFIG_MAP: &[Column] = &[name(), text("Data"), text("Age")];
 
 pub(crate) fn config_map(object: &Value) -> Vec<Value> {
     let count = entries(object, "data") + entries(object, "binaryData");
     vec![meta(object, "name").into(), count.into(), age_of(object)]
 }
 
-pub(crate) const SECRET: &[Column] = &[name(), text("Type"), number("Data"), text("Age")];
+pub(crate) const SECRET: &[Column] = &[name(), text("Type"), text("Data"), text("Age")];
 
 pub(crate) fn secret(object: &Value) -> Vec<Value> {
     vec![
@@ -38,12 +38,6 @@ pub(crate) fn secret(object: &Value) -> Vec<Value> {
 
 fn entries(object: &Value, field: &str) -> usize {
     object[field].as_object().map_or(0, serde_json::Map::len)
-}
-
-pub(crate) const SERVICE_ACCOUNT: &[Column] = &[name(), number("Secrets"), text("Age")];
-
-pub(crate) fn service_account(object: &Value) -> Vec<Value> {
-    vec![meta(object, "name").into(), list(object, "/secrets").len().into(), age_of(object)]
 }
 
 pub(crate) const NAMESPACE: &[Column] = &[name(), text("Status"), text("Age")];
@@ -109,11 +103,12 @@ fn node_roles(node: &Value) -> String {
         .flatten()
         .filter_map(|(key, value)| match key.strip_prefix(PREFIX) {
             Some(role) if !role.is_empty() => Some(role),
-            _ if key == "kubernetes.io/role" => value.as_str(),
+            _ if key == "kubernetes.io/role" => value.as_str().filter(|role| !role.is_empty()),
             _ => None,
         })
         .collect();
     roles.sort_unstable();
+    roles.dedup();
     roles.join(",")
 }
 
@@ -132,7 +127,7 @@ pub(crate) const EVENT: &[Column] = &[
     text("Message"),
     wide("First Seen"),
     wide("Count"),
-    wide("Name"),
+    only_wide(name()),
 ];
 
 /// What differs between the two forms of an Event.
@@ -179,25 +174,31 @@ fn event_row(object: &Value, fields: &EventFields) -> Vec<Value> {
         time => since(time),
     };
     let first = at_first(fields.first);
-    let last = match at(object, "/series/lastObservedTime") {
-        "" if at(object, fields.last).is_empty() => first.clone(),
-        "" => since(at(object, fields.last)),
-        time => since(time),
+    let (last, count) = match &object["series"] {
+        Value::Null => {
+            let last = match at(object, fields.last) {
+                "" => first.clone(),
+                time => since(time),
+            };
+            // One that happened once may not say so.
+            (last, integer(object, fields.count).max(1))
+        }
+        series => (since(at(series, "/lastObservedTime")), integer(series, "/count")),
     };
-    let count = match (integer(object, "/series/count"), integer(object, fields.count)) {
-        (0, 0) => 1,
-        (0, count) | (count, _) => count,
+    let about = match (at(about, "/kind").to_lowercase(), at(about, "/name")) {
+        (kind, "") => kind,
+        (kind, name) => format!("{kind}/{name}"),
     };
     vec![
         last.into(),
         at(object, "/type").into(),
         at(object, "/reason").into(),
-        format!("{}/{}", at(about, "/kind").to_lowercase(), at(about, "/name")).into(),
-        at(about, "/fieldPath").into(),
+        about.into(),
+        at(&object[fields.object], "/fieldPath").into(),
         event_source(object, fields).into(),
         at(object, fields.message).trim().into(),
         first.into(),
-        count.to_string().into(),
+        count.into(),
         meta(object, "name").into(),
     ]
 }
@@ -212,7 +213,7 @@ fn event_source(object: &Value, fields: &EventFields) -> String {
         "" => at(object, "/reportingInstance"),
         host => host,
     };
-    [component, host].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    if host.is_empty() { component.to_owned() } else { format!("{component}, {host}") }
 }
 
 #[cfg(test)]
@@ -249,6 +250,6 @@ mod tests {
         assert_eq!(event(&old), new_event(&new));
         assert_eq!(event(&old)[3], "pod/p");
         assert_eq!(event(&old)[5], "kubelet, box");
-        assert_eq!(event(&old)[8], "3");
+        assert_eq!(event(&old)[8], 3);
     }
 }

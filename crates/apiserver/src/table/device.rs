@@ -8,14 +8,16 @@ use crate::object::{meta, text as at};
 pub(crate) const CLAIM: &[Column] = &[name(), text("State"), text("Age")];
 
 pub(crate) fn claim(object: &Value) -> Vec<Value> {
+    let deleted = !meta(object, "deletionTimestamp").is_empty();
+    let allocated = object["status"]["allocation"].is_object();
     let states = [
-        (!meta(object, "deletionTimestamp").is_empty(), "deleted"),
-        (object["status"]["allocation"].is_object(), "allocated"),
-        (!list(object, "/status/reservedFor").is_empty(), "reserved"),
+        (deleted, "deleted"),
+        (!deleted && !allocated, "pending"),
+        (allocated, "allocated"),
+        (allocated && !list(object, "/status/reservedFor").is_empty(), "reserved"),
     ];
-    let states: Vec<&str> =
-        states.into_iter().filter(|state| state.0).map(|state| state.1).collect();
-    let state = if states.is_empty() { "pending".to_owned() } else { states.join(",") };
+    let states = states.into_iter().filter(|state| state.0).map(|state| state.1);
+    let state = states.collect::<Vec<_>>().join(",");
     vec![meta(object, "name").into(), state.into(), age_of(object)]
 }
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Column, age_of, integer, list, name, number, or, or_none, text};
+use super::{Column, age_of, integer, list, name, or, or_none, text};
 use crate::object::{meta, text as at};
 
 pub(crate) const FLOW_SCHEMA: &[Column] = &[
     name(),
     text("PriorityLevel"),
-    number("MatchingPrecedence"),
+    text("MatchingPrecedence"),
     text("DistinguisherMethod"),
     text("Age"),
     text("MissingPL"),
@@ -24,6 +24,11 @@ pub(crate) fn flow_schema(object: &Value) -> Vec<Value> {
         age_of(object),
         or(dangling.map_or("", |condition| at(condition, "/status")), "?"),
     ]
+}
+
+/// In a list they stand as they are tried: by precedence, then by name.
+pub(crate) fn flow_schema_order(object: &Value) -> (i64, String) {
+    (integer(object, "/spec/matchingPrecedence"), meta(object, "name").to_owned())
 }
 
 pub(crate) const PRIORITY_LEVEL: &[Column] = &[

@@ -1,5 +1,7 @@
 //! Services, endpoints and Ingresses.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Column, age_of, integer, labels, list, name, or, or_none, text, wide};
@@ -7,6 +9,9 @@ use crate::object::{meta, text as at};
 
 /// So many endpoints are spelled out.
 const ENDPOINTS_SHOWN: usize = 3;
+
+/// And so many hosts.
+const HOSTS_SHOWN: usize = 3;
 
 pub(crate) const SERVICE: &[Column] = &[
     name(),
@@ -22,12 +27,19 @@ pub(crate) fn service(object: &Value) -> Vec<Value> {
     vec![
         meta(object, "name").into(),
         at(object, "/spec/type").into(),
-        or_none(at(object, "/spec/clusterIP")),
+        or_none(cluster_address(object)),
         external_address(object),
         or_none(&ports(object)),
         age_of(object),
         labels(object.pointer("/spec/selector")),
     ]
+}
+
+fn cluster_address(service: &Value) -> &str {
+    match at(service, "/spec/clusterIPs/0") {
+        "" => at(service, "/spec/clusterIP"),
+        first => first,
+    }
 }
 
 fn external_address(service: &Value) -> Value {
@@ -40,19 +52,22 @@ fn external_address(service: &Value) -> Value {
             given.append(&mut all);
             or(&given.join(","), "<pending>")
         }
-        _ => or_none(&all.join(",")),
+        "ClusterIP" | "NodePort" => or_none(&all.join(",")),
+        _ => "<unknown>".into(),
     }
 }
 
+/// Each once, in order.
 fn ingress_addresses(object: &Value) -> Vec<&str> {
-    list(object, "/status/loadBalancer/ingress")
-        .iter()
+    let all = list(object, "/status/loadBalancer/ingress").iter();
+    let all: BTreeSet<&str> = all
         .map(|ingress| match at(ingress, "/ip") {
             "" => at(ingress, "/hostname"),
             address => address,
         })
         .filter(|address| !address.is_empty())
-        .collect()
+        .collect();
+    all.into_iter().collect()
 }
 
 fn ports(service: &Value) -> String {
@@ -79,9 +94,10 @@ pub(crate) const ENDPOINT_SLICE: &[Column] =
 pub(crate) fn endpoint_slice(object: &Value) -> Vec<Value> {
     let ports: Vec<String> = list(object, "/ports")
         .iter()
-        .map(|port| match integer(port, "/port") {
-            0 => "*".to_owned(),
-            number => number.to_string(),
+        .map(|port| match (port["port"].as_i64(), port["name"].as_str()) {
+            (Some(number), _) => number.to_string(),
+            (None, Some(name)) => name.to_owned(),
+            (None, None) => "*".to_owned(),
         })
         .collect();
     let addresses: Vec<String> = list(object, "/endpoints")
@@ -106,7 +122,7 @@ pub(crate) fn ingress(object: &Value) -> Vec<Value> {
     let ports = if list(object, "/spec/tls").is_empty() { "80" } else { "80, 443" };
     vec![
         meta(object, "name").into(),
-        or_none(ingress_class_name(object)),
+        or_none(at(object, "/spec/ingressClassName")),
         hosts(object),
         ingress_addresses(object).join(",").into(),
         ports.into(),
@@ -114,26 +130,21 @@ pub(crate) fn ingress(object: &Value) -> Vec<Value> {
     ]
 }
 
-fn ingress_class_name(ingress: &Value) -> &str {
-    match at(ingress, "/spec/ingressClassName") {
-        "" => {
-            ingress["metadata"]["annotations"]["kubernetes.io/ingress.class"].as_str().unwrap_or("")
-        }
-        class => class,
-    }
-}
-
+/// Three are spelled out; all rules behind the third are counted, those without a host too.
 fn hosts(ingress: &Value) -> Value {
-    let all: Vec<&str> = list(ingress, "/spec/rules")
-        .iter()
-        .map(|rule| at(rule, "/host"))
-        .filter(|host| !host.is_empty())
-        .collect();
-    match all.len() {
-        0 => "*".into(),
-        1..=3 => all.join(",").into(),
-        many => format!("{} + {} more...", all[..3].join(","), many - 3).into(),
+    let rules = list(ingress, "/spec/rules");
+    let mut shown: Vec<&str> = Vec::new();
+    for rule in rules {
+        match at(rule, "/host") {
+            _ if shown.len() == HOSTS_SHOWN => {
+                let more = rules.len() - HOSTS_SHOWN;
+                return format!("{} + {more} more...", shown.join(",")).into();
+            }
+            "" => {}
+            host => shown.push(host),
+        }
     }
+    if shown.is_empty() { "*".into() } else { shown.join(",").into() }
 }
 
 pub(crate) const INGRESS_CLASS: &[Column] =
@@ -145,9 +156,9 @@ pub(crate) fn ingress_class(object: &Value) -> Vec<Value> {
         "" => at(parameters, "/kind").to_owned(),
         group => format!("{}.{group}", at(parameters, "/kind")),
     };
-    let text = match at(parameters, "/name") {
-        "" => String::new(),
-        name => format!("{kind}/{name}"),
+    let text = match parameters {
+        Value::Null => String::new(),
+        parameters => format!("{kind}/{}", at(parameters, "/name")),
     };
     vec![
         meta(object, "name").into(),

@@ -1,6 +1,6 @@
 //! Pods: what STATUS, READY and RESTARTS say.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Column, age_of, integer, list, name, or_none, since, text, wide};
 use crate::object::{meta, text as at};
@@ -134,7 +134,7 @@ fn look_at_containers(pod: &Value, summary: &mut Summary) {
             summary.count_restarts(status);
         }
     }
-    let mut running = false;
+    let (mut running, mut failed) = (false, None);
     for status in list(pod, "/status/containerStatuses").iter().rev() {
         summary.count_restarts(status);
         let waiting = at(status, "/state/waiting/reason");
@@ -142,15 +142,35 @@ fn look_at_containers(pod: &Value, summary: &mut Summary) {
             summary.reason = waiting.to_owned();
         } else if let Some(state) = status.pointer("/state/terminated") {
             summary.reason = ended(state);
+            if integer(state, "/exitCode") != 0 {
+                failed = Some(summary.reason.clone());
+            }
         } else if status["ready"] == true && status.pointer("/state/running").is_some() {
             running = true;
             summary.ready += 1;
         }
     }
-    if summary.reason == "Completed" && running {
-        let ready = condition(pod, "Ready");
-        summary.reason = if ready { "Running" } else { "NotReady" }.to_owned();
+    if summary.reason == "Completed" {
+        summary.reason = match failed {
+            _ if running && condition(pod, "Ready") => "Running".to_owned(),
+            Some(reason) => reason,
+            None if running => "NotReady".to_owned(),
+            None => "Completed".to_owned(),
+        };
     }
+}
+
+/// Of a pod that will run no more, the condition of its row that says so.
+pub(super) fn finished(pod: &Value) -> Option<Value> {
+    let message = match at(pod, "/status/phase") {
+        "Succeeded" => "The pod has completed successfully.",
+        "Failed" => "The pod failed.",
+        _ => return None,
+    };
+    let reason = at(pod, "/status/phase");
+    let condition =
+        json!({"type": "Completed", "status": "True", "reason": reason, "message": message});
+    Some(json!([condition]))
 }
 
 fn ended(state: &Value) -> String {
@@ -185,8 +205,6 @@ fn readiness_gates(pod: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     /// `expected` is `READY STATUS RESTARTS`.

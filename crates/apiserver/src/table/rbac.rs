@@ -5,13 +5,6 @@ use serde_json::Value;
 use super::{Column, age_of, list, name, text, wide};
 use crate::object::{meta, text as at};
 
-/// Upstream shows when a role was made, not how long ago.
-pub(crate) const ROLE: &[Column] = &[name(), text("Created At")];
-
-pub(crate) fn role(object: &Value) -> Vec<Value> {
-    vec![meta(object, "name").into(), meta(object, "creationTimestamp").into()]
-}
-
 pub(crate) const BINDING: &[Column] =
     &[name(), text("Role"), text("Age"), wide("Users"), wide("Groups"), wide("ServiceAccounts")];
 
@@ -31,7 +24,9 @@ fn subjects(binding: &Value, kind: &str) -> Value {
     let named = list(binding, "/subjects").iter().filter(|subject| subject["kind"] == kind);
     let names: Vec<String> = named
         .map(|subject| match kind {
-            "ServiceAccount" => format!("{}/{}", at(subject, "/namespace"), at(subject, "/name")),
+            "ServiceAccount" if !at(subject, "/namespace").is_empty() => {
+                format!("{}/{}", at(subject, "/namespace"), at(subject, "/name"))
+            }
             _ => at(subject, "/name").to_owned(),
         })
         .collect();

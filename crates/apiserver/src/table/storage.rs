@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Column, age_of, boolean, list, name, number, or, or_none, quantity, text, wide};
+use super::{
+    Column, age_of, boolean, list, name, named, number, or, or_none, quantity, text, wide,
+};
 use crate::object::{meta, text as at};
 
 pub(crate) const PERSISTENT_VOLUME: &[Column] = &[
@@ -21,9 +23,9 @@ pub(crate) const PERSISTENT_VOLUME: &[Column] = &[
 
 pub(crate) fn persistent_volume(object: &Value) -> Vec<Value> {
     let claim = &object["spec"]["claimRef"];
-    let claim = match at(claim, "/name") {
-        "" => String::new(),
-        name => format!("{}/{name}", at(claim, "/namespace")),
+    let claim = match claim {
+        Value::Null => String::new(),
+        claim => format!("{}/{}", at(claim, "/namespace"), at(claim, "/name")),
     };
     vec![
         meta(object, "name").into(),
@@ -105,7 +107,7 @@ pub(crate) const STORAGE_CLASS: &[Column] = &[
     text("Provisioner"),
     text("ReclaimPolicy"),
     text("VolumeBindingMode"),
-    boolean("AllowVolumeExpansion"),
+    text("AllowVolumeExpansion"),
     text("Age"),
 ];
 
@@ -135,7 +137,7 @@ pub(crate) fn volume_attributes_class(object: &Value) -> Vec<Value> {
 }
 
 pub(crate) const VOLUME_ATTACHMENT: &[Column] =
-    &[name(), text("Attacher"), text("PV"), text("Node"), boolean("Attached"), text("Age")];
+    &[name(), named("Attacher"), text("PV"), text("Node"), boolean("Attached"), text("Age")];
 
 pub(crate) fn volume_attachment(object: &Value) -> Vec<Value> {
     vec![
@@ -172,7 +174,10 @@ pub(crate) fn csi_driver(object: &Value) -> Vec<Value> {
         flag(object, "/spec/attachRequired", true),
         flag(object, "/spec/podInfoOnMount", false),
         flag(object, "/spec/storageCapacity", false),
-        or(&texts("/spec/tokenRequests", "/audience"), "<unset>"),
+        match &object["spec"]["tokenRequests"] {
+            Value::Null => "<unset>".into(),
+            _ => texts("/spec/tokenRequests", "/audience").into(),
+        },
         flag(object, "/spec/requiresRepublish", false),
         or_none(&texts("/spec/volumeLifecycleModes", "")),
         age_of(object),

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::{Column, age_of, integer, labels, list, name, number, or_none, text, wide};
+use super::{Column, age_of, boolean, integer, labels, list, name, number, or_none, text, wide};
 use crate::object::{meta, text as at};
 
 pub(crate) const DEPLOYMENT: &[Column] = &[
     name(),
     text("Ready"),
-    number("Up-to-date"),
-    number("Available"),
+    text("Up-to-date"),
+    text("Available"),
     text("Age"),
     wide("Containers"),
     wide("Images"),
@@ -25,7 +25,9 @@ pub(crate) fn deployment(object: &Value) -> Vec<Value> {
         integer(object, "/status/availableReplicas").into(),
         age_of(object),
     ];
-    row.extend(template(&object["spec"]));
+    row.extend(containers(&object["spec"]["template"]));
+    // Unlike the others', one that selects nothing is not spelled out.
+    row.push(requirements(&object["spec"]["selector"]).unwrap_or("<invalid>".to_owned()).into());
     row
 }
 
@@ -53,7 +55,8 @@ pub(crate) fn replica_set(object: &Value) -> Vec<Value> {
 }
 
 /// A Deployment's or ReplicaSet's `scale`.
-pub(crate) const SCALE: &[Column] = &[name(), number("Desired"), number("Available"), text("Age")];
+pub(crate) const SCALE: &[Column] =
+    &[text("Name"), number("Desired"), number("Available"), text("Age")];
 
 pub(crate) fn scale(object: &Value) -> Vec<Value> {
     vec![
@@ -65,7 +68,7 @@ pub(crate) fn scale(object: &Value) -> Vec<Value> {
 }
 
 pub(crate) const PRIORITY_CLASS: &[Column] =
-    &[name(), number("Value"), text("Global-Default"), text("Age"), text("PreemptionPolicy")];
+    &[name(), number("Value"), boolean("Global-Default"), text("Age"), text("PreemptionPolicy")];
 
 pub(crate) fn priority_class(object: &Value) -> Vec<Value> {
     vec![
@@ -80,7 +83,7 @@ pub(crate) fn priority_class(object: &Value) -> Vec<Value> {
 /// Containers, images and the selector of a workload's spec.
 pub(crate) fn template(spec: &Value) -> [Value; 3] {
     let [names, images] = containers(&spec["template"]);
-    [names, images, or_none(&selector(&spec["selector"]))]
+    [names, images, selector_cell(&spec["selector"])]
 }
 
 fn containers(template: &Value) -> [Value; 2] {
@@ -133,7 +136,7 @@ pub(crate) fn daemon_set(object: &Value) -> Vec<Value> {
 }
 
 pub(crate) const CONTROLLER_REVISION: &[Column] =
-    &[name(), text("Controller"), number("Revision"), text("Age")];
+    &[name(), text("Controller"), text("Revision"), text("Age")];
 
 pub(crate) fn controller_revision(object: &Value) -> Vec<Value> {
     let owners = list(object, "/metadata/ownerReferences");
@@ -169,25 +172,41 @@ pub(crate) fn runtime_class(object: &Value) -> Vec<Value> {
 
 /// A label selector as text: `app=web,tier in (a,b)`.
 pub(crate) fn selector(selector: &Value) -> String {
-    // A ReplicationController's is the labels themselves.
-    let labels = selector["matchLabels"].as_object().or_else(|| selector.as_object());
-    let equal = labels.into_iter().flatten().filter_map(|(key, value)| {
-        let value = value.as_str()?;
-        Some(format!("{key}={value}"))
-    });
-    let expressions = list(selector, "/matchExpressions").iter().map(expression);
-    equal.chain(expressions).collect::<Vec<_>>().join(",")
+    requirements(selector).unwrap_or_default()
 }
 
-fn expression(expression: &Value) -> String {
+/// The same as a cell.
+pub(super) fn selector_cell(selector: &Value) -> Value {
+    or_none(&requirements(selector).unwrap_or_else(|| "<error>".to_owned()))
+}
+
+/// What a selector asks for, in the order of the keys; `None`: it cannot be understood.
+fn requirements(selector: &Value) -> Option<String> {
+    let is_selector = ["matchLabels", "matchExpressions"].iter().any(|f| !selector[f].is_null());
+    // A ReplicationController's is the labels themselves.
+    let labels = if is_selector { &selector["matchLabels"] } else { selector };
+    let labels = labels.as_object().into_iter().flatten();
+    let mut all: Vec<(&str, String)> = labels
+        .filter_map(|(key, value)| Some((key.as_str(), format!("{key}={}", value.as_str()?))))
+        .collect();
+    for asked in list(selector, "/matchExpressions") {
+        all.push((at(asked, "/key"), expression(asked)?));
+    }
+    all.sort_by_key(|(key, _)| *key);
+    Some(all.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(","))
+}
+
+fn expression(expression: &Value) -> Option<String> {
     let key = at(expression, "/key");
-    let values: Vec<&str> = list(expression, "/values").iter().filter_map(Value::as_str).collect();
-    let values = values.join(",");
-    match at(expression, "/operator") {
-        "In" => format!("{key} in ({values})"),
-        "NotIn" => format!("{key} notin ({values})"),
-        "DoesNotExist" => format!("!{key}"),
-        _ => key.to_owned(),
+    let mut values: Vec<&str> =
+        list(expression, "/values").iter().filter_map(Value::as_str).collect();
+    values.sort_unstable();
+    match (at(expression, "/operator"), values.as_slice()) {
+        ("In", [_, ..]) => Some(format!("{key} in ({})", values.join(","))),
+        ("NotIn", [_, ..]) => Some(format!("{key} notin ({})", values.join(","))),
+        ("DoesNotExist", []) => Some(format!("!{key}")),
+        ("Exists", []) => Some(key.to_owned()),
+        _ => None,
     }
 }
 
@@ -214,7 +233,7 @@ mod tests {
         let given = json!({"matchLabels": {"a": "b"}, "matchExpressions": [
             {"key": "k", "operator": "In", "values": ["x", "y"]},
             {"key": "z", "operator": "DoesNotExist"}, {"key": "e", "operator": "Exists"}]});
-        assert_eq!(selector(&given), "a=b,k in (x,y),!z,e");
+        assert_eq!(selector(&given), "a=b,e,k in (x,y),!z");
         assert_eq!(selector(&json!({"a": "b", "c": "d"})), "a=b,c=d");
         assert_eq!(
             selector(&json!({"matchExpressions": [{"key": "e", "operator": "Exists"}]})),

@@ -201,7 +201,7 @@ fn body(call: &Call<'_>, page: &Page, form: Form) -> ApiResult<Vec<u8>> {
     out.extend_from_slice(open.as_bytes());
     let items = if form.format == Format::Table { "rows" } else { "items" };
     out.extend_from_slice(format!(",\"{items}\":[").as_bytes());
-    for (index, kv) in page.entries.iter().enumerate() {
+    for (index, kv) in in_order(call, page, form)?.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -209,6 +209,18 @@ fn body(call: &Call<'_>, page: &Page, form: Form) -> ApiResult<Vec<u8>> {
     }
     out.extend_from_slice(b"]}");
     Ok(out)
+}
+
+/// The items as they stand in the reply: rows of some Tables have an order of their own.
+fn in_order<'a>(call: &Call<'_>, page: &'a Page, form: Form) -> ApiResult<Vec<&'a KeyValue>> {
+    let entries = page.entries.iter();
+    let Some(place) = table::order(call.kind).filter(|_| form.format == Format::Table) else {
+        return Ok(entries.collect());
+    };
+    let placed = entries.map(|kv| Ok((place(&call.registry().decode(kv)?), kv)));
+    let mut placed = placed.collect::<ApiResult<Vec<_>>>()?;
+    placed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(placed.into_iter().map(|(_, kv)| kv).collect())
 }
 
 /// The list without its items.
@@ -225,7 +237,7 @@ fn envelope(call: &Call<'_>, page: &Page, form: Form) -> Value {
             "apiVersion": "meta.k8s.io/v1",
             "metadata": metadata,
         }),
-        Format::Table => table::without_rows(&call.kind.columns, metadata),
+        Format::Table => table::without_rows(form.shown(call.kind), metadata),
     }
 }
 

@@ -1,6 +1,7 @@
 //! GET with `watch`: what a client asks for, and where its stream begins.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use api::validation::ErrorKind;
@@ -28,6 +29,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> ApiResult<Response> {
         form: respond::form(call)?,
         selection: options.selection.clone(),
         changes: call.shared.changes.clone(),
+        headed: AtomicBool::new(false),
     };
     let stream = match start(call, &options).await {
         Ok(start) => Stream::new(call, encoder, start, &options)?,

@@ -1,6 +1,7 @@
 //! Changes as watch events: which kind of change a client with selectors sees, and its bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -24,12 +25,20 @@ pub(crate) struct Encoder {
     pub(crate) selection: Selection,
     /// What this client's watch has in common with others.
     pub(crate) changes: Arc<Changes>,
+    /// Have the columns of its Tables been named?
+    pub(crate) headed: AtomicBool,
 }
 
 impl Encoder {
+    /// The form of the event that is written next: only the first Table names its columns.
+    fn next_form(&self) -> Form {
+        let is_table = self.form.format == Format::Table;
+        Form { headed: !is_table || !self.headed.swap(true, Ordering::Relaxed), ..self.form }
+    }
+
     /// An object that is there already, and selected.
     pub(crate) fn added(&self, out: &mut Vec<u8>, kv: &KeyValue) {
-        write_line(out, Seen::Added, self.form, &self.kind, kv, kv.mod_revision);
+        write_line(out, Seen::Added, self.next_form(), &self.kind, kv, kv.mod_revision);
     }
 
     /// The changes of one revision. Mostly that is one, whose bytes are not the client's own.
@@ -43,7 +52,8 @@ impl Encoder {
 
     fn event(&self, event: &Event, revision: Revision) -> Option<Bytes> {
         let change = self.changes.of(&self.kind, event, revision);
-        Some(change.line(change.seen_by(&self.selection)?, self.form))
+        let seen = change.seen_by(&self.selection)?;
+        Some(change.line(seen, self.next_form()))
     }
 
     /// How far the stream is.
@@ -63,7 +73,7 @@ impl Encoder {
                 "apiVersion": "meta.k8s.io/v1",
                 "metadata": metadata,
             }),
-            Format::Table => table::table(&self.kind.columns, metadata, Vec::new()),
+            Format::Table => table::table(self.next_form().shown(&self.kind), metadata, Vec::new()),
         };
         let event = json!({"type": "BOOKMARK", "object": object});
         out.extend_from_slice(event.to_string().as_bytes());

@@ -175,8 +175,6 @@ pub(super) static CORE: &[Entry] = &[
         short_names: &["sa"],
         storage: "serviceaccounts",
         subresources: &[Token],
-        columns: cluster::SERVICE_ACCOUNT,
-        row: cluster::service_account,
         ..PLAIN
     },
     Entry {

@@ -1,10 +1,14 @@
 //! The group `rbac.authorization.k8s.io`: who may do what.
 
 use super::{Entry, PLAIN};
-use crate::table::rbac;
+use crate::table::{cluster, rbac};
 
-const GROUP: Entry =
-    Entry { group: "rbac.authorization.k8s.io", columns: rbac::ROLE, row: rbac::role, ..PLAIN };
+const GROUP: Entry = Entry {
+    group: "rbac.authorization.k8s.io",
+    columns: cluster::NAME_AND_CREATION,
+    row: cluster::name_and_creation,
+    ..PLAIN
+};
 
 pub(super) static RBAC: &[Entry] = &[
     Entry {

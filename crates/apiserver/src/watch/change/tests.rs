@@ -6,8 +6,8 @@ use crate::negotiate::Format;
 use crate::object;
 use crate::options::IncludeObject;
 
-const WHOLE: Form = Form { format: Format::Object, include: IncludeObject::Metadata };
-const TABLE: Form = Form { format: Format::Table, include: IncludeObject::Metadata };
+const WHOLE: Form = Form { format: Format::Object, include: IncludeObject::Metadata, headed: true };
+const TABLE: Form = Form { format: Format::Table, include: IncludeObject::Metadata, headed: true };
 
 fn kind() -> &'static Arc<Kind> {
     crate::kinds::find("", "v1", "configmaps").unwrap()

@@ -243,7 +243,7 @@ pub const OBJECTS: &[Sample] = &[
     Sample {
         name: "192.168.1.9",
         namespaced: false,
-        columns: "Name,ParentRef,Age|",
+        columns: "Name,ParentRef|",
         ..of(
             "networking.k8s.io/v1",
             "ipaddresses",
