@@ -201,9 +201,9 @@ async fn start(
         controllers::Clients {
             controllers: clients::inside(router.clone(), Identity::ControllerManager),
             scheduler: clients::inside(router.clone(), Identity::Scheduler),
-            account: Box::new({
+            controller: Box::new({
                 let router = router.clone();
-                move |name| clients::inside(router.clone(), Identity::Account(name.to_owned()))
+                move |name| clients::inside(router.clone(), Identity::Controller(name.to_owned()))
             }),
         },
         tasks,
@@ -295,6 +295,7 @@ fn node_config(
     let (data_dir, run_dir) = (instance.data_dir().to_owned(), instance.run_dir());
     move || NodeConfig {
         client: clients::inside(router.clone(), Identity::Node(name.clone())),
+        routing: clients::inside(router.clone(), Identity::Router),
         name: name.clone(),
         runtime: engines.runtime.clone(),
         images: engines.images.clone(),

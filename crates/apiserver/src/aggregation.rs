@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use store::Range;
 
-pub(crate) use self::access::{Asked, check};
+pub(crate) use self::access::{Asked, check, refusal};
 pub(crate) use self::extension::Extension;
 pub(crate) use self::keep::run as keep;
 pub(crate) use self::priority::Priority;

@@ -87,9 +87,9 @@ pub(crate) fn decided(decision: &Decision) {
     });
 }
 
-/// Notes whom the user speaks for.
-pub(crate) fn impersonated(user: &UserInfo) {
-    with(|record| record.impersonated(user));
+/// Notes whom the user speaks for, and by which narrow right if it was one.
+pub(crate) fn impersonated(user: &UserInfo, constraint: Option<String>) {
+    with(|record| record.impersonated(user, constraint));
 }
 
 /// Notes the object that the request carries, as it was read.

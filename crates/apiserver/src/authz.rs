@@ -6,7 +6,7 @@
 
 mod escalation;
 mod index;
-mod node;
+pub(crate) mod node;
 pub(crate) mod policy;
 mod rbac;
 mod rule;
@@ -38,6 +38,8 @@ pub struct Attributes<'a> {
     pub name: &'a str,
     /// The URL path, when no resource is asked for.
     pub path: &'a str,
+    /// What a list or watch is narrowed to: fields that must have these values.
+    pub fields: &'a [(String, String)],
 }
 
 /// The answer.

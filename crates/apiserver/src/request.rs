@@ -81,7 +81,8 @@ pub(crate) fn read_path(kinds: &crate::kinds::Served, path: &str) {
 
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
     let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
-    let user = impersonation::effective(&*shared.authorizer, user, request.headers())?;
+    let about = || aggregation::Asked::read(request.method(), request.uri());
+    let user = impersonation::effective(&*shared.authorizer, user, request.headers(), about)?;
     let extensions = shared.registry.extensions();
     if let Some(extension) = extensions.at(request.uri().path()) {
         let asked = aggregation::Asked::read(request.method(), request.uri())?;

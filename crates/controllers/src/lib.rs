@@ -7,6 +7,7 @@
 
 mod account_tokens;
 mod certificates;
+mod claim_protection;
 mod cluster_roles;
 mod context;
 mod deployment;
@@ -30,5 +31,6 @@ mod run;
 mod scheduler;
 mod service_pods;
 mod serviceaccount;
+mod volume_protection;
 
 pub use run::{Clients, ControllersConfig, SignError, Signer, run};

@@ -7,9 +7,10 @@ use kube::Client;
 
 use crate::context::Context;
 use crate::{
-    account_tokens, certificates, cluster_roles, deployment, disruption, endpointmirror, endpoints,
-    endpointslice, event_ttl, garbage, namespace, node_lifecycle, replicaset,
-    replicationcontroller, resourcequota, root_ca, scheduler, serviceaccount,
+    account_tokens, certificates, claim_protection, cluster_roles, deployment, disruption,
+    endpointmirror, endpoints, endpointslice, event_ttl, garbage, namespace, node_lifecycle,
+    replicaset, replicationcontroller, resourcequota, root_ca, scheduler, serviceaccount,
+    volume_protection,
 };
 
 /// What the controllers need to know beside the API.
@@ -52,46 +53,66 @@ pub struct Clients {
     pub controllers: Client,
     /// `system:kube-scheduler`.
     pub scheduler: Client,
-    /// The ServiceAccount of kube-system with this name.
-    pub account: Box<dyn Fn(&str) -> Client + Send + Sync>,
+    /// The controller of this name, which writes as the ServiceAccount of that name in kube-system.
+    pub controller: Box<dyn Fn(&str) -> Client + Send + Sync>,
 }
 
 /// Starts all controllers in `tasks`; they end when its shutdown begins. One that fails is
 /// reported and started again.
 pub fn run(clients: Clients, tasks: &Tasks, config: ControllersConfig) {
-    let binds = Arc::new(Context::new(clients.scheduler, tasks.clone(), config.clone()));
-    tasks.supervise("scheduler", move || scheduler::run(binds.clone()));
-    let certifies = (clients.account)("certificate-controller");
-    let certifies = Arc::new(Context::new(certifies, tasks.clone(), config.clone()));
-    let context = Arc::new(Context::new(clients.controllers, tasks.clone(), config));
+    let context = |client| Arc::new(Context::new(client, tasks.clone(), config.clone()));
+    let acts_as = |name: &str| context((clients.controller)(name));
     macro_rules! start {
-        ($context:ident: $($name:literal => $run:path),* $(,)?) => {$(
-            let its_context = $context.clone();
-            tasks.supervise(concat!("controller/", $name), move || $run(its_context.clone()));
+        ($($context:expr => { $($name:literal: $run:path),* $(,)? })*) => {$(
+            let context = $context;
+            $(
+                let its_context = context.clone();
+                tasks.supervise($name, move || $run(its_context.clone()));
+            )*
         )*};
     }
-    start! { certifies:
-        "csr-approving" => certificates::approve::run,
-        "csr-cleaner" => certificates::clean::run,
-        "csr-signing" => certificates::sign::run,
-    }
-    start! { context:
-        "clusterrole-aggregation" => cluster_roles::run,
-        "deployment" => deployment::run,
-        "disruption" => disruption::run,
-        "endpoints" => endpoints::run,
-        "endpoints-orphans" => endpoints::orphans::run,
-        "endpointslice" => endpointslice::run,
-        "endpointslice-mirroring" => endpointmirror::run,
-        "event-ttl" => event_ttl::run,
-        "garbage-collector" => garbage::run,
-        "namespace" => namespace::run,
-        "node-lifecycle" => node_lifecycle::run,
-        "replicaset" => replicaset::run,
-        "replicationcontroller" => replicationcontroller::run,
-        "resourcequota" => resourcequota::run,
-        "root-ca-cert-publisher" => root_ca::run,
-        "serviceaccount" => serviceaccount::run,
-        "serviceaccount-token" => account_tokens::run,
+    start! {
+        context(clients.scheduler) => { "scheduler": scheduler::run }
+        // What upstream does without an account of its own, too, or not in a controller.
+        context(clients.controllers) => {
+            "controller/event-ttl": event_ttl::run,
+            "controller/serviceaccount-token": account_tokens::run,
+        }
+        acts_as("certificate-controller") => {
+            "controller/csr-approving": certificates::approve::run,
+            "controller/csr-cleaner": certificates::clean::run,
+            "controller/csr-signing": certificates::sign::run,
+        }
+        acts_as("clusterrole-aggregation-controller") => {
+            "controller/clusterrole-aggregation": cluster_roles::run,
+        }
+        acts_as("deployment-controller") => { "controller/deployment": deployment::run }
+        acts_as("disruption-controller") => { "controller/disruption": disruption::run }
+        acts_as("endpoint-controller") => {
+            "controller/endpoints": endpoints::run,
+            "controller/endpoints-orphans": endpoints::orphans::run,
+        }
+        acts_as("endpointslice-controller") => { "controller/endpointslice": endpointslice::run }
+        acts_as("endpointslicemirroring-controller") => {
+            "controller/endpointslice-mirroring": endpointmirror::run,
+        }
+        acts_as("generic-garbage-collector") => { "controller/garbage-collector": garbage::run }
+        acts_as("namespace-controller") => { "controller/namespace": namespace::run }
+        acts_as("node-controller") => { "controller/node-lifecycle": node_lifecycle::run }
+        acts_as("pv-protection-controller") => {
+            "controller/pv-protection": volume_protection::run,
+        }
+        acts_as("pvc-protection-controller") => {
+            "controller/pvc-protection": claim_protection::run,
+        }
+        acts_as("replicaset-controller") => { "controller/replicaset": replicaset::run }
+        acts_as("replication-controller") => {
+            "controller/replicationcontroller": replicationcontroller::run,
+        }
+        acts_as("resourcequota-controller") => { "controller/resourcequota": resourcequota::run }
+        acts_as("root-ca-cert-publisher") => { "controller/root-ca-cert-publisher": root_ca::run }
+        acts_as("service-account-controller") => {
+            "controller/serviceaccount": serviceaccount::run,
+        }
     }
 }

@@ -105,7 +105,7 @@ fn keep_address(shared: &Shared, pod: &container::Pod) {
 }
 
 fn follow_all(shared: &Arc<Shared>, tasks: &Tasks, ranges: Vec<net::AddressRange>) {
-    let client = &shared.client;
+    let client = &shared.routing;
     let (network, routes) = (Changes::new(), Changes::new());
     let notify = (network.clone(), routes.clone());
     let services = follow(tasks, "watch services", all::<Service>(client), config(), {
@@ -120,7 +120,7 @@ fn follow_all(shared: &Arc<Shared>, tasks: &Tasks, ranges: Vec<net::AddressRange
     });
     let mut dispatcher = Dispatcher::new(shared.clone(), tasks.clone());
     let own = config().fields(&format!("spec.nodeName={}", shared.name));
-    let pods = follow(tasks, "watch pods", all::<Pod>(client), own, {
+    let pods = follow(tasks, "watch pods", all::<Pod>(&shared.client), own, {
         let network = network.clone();
         move |event| {
             dispatcher.seen(event);
@@ -147,12 +147,12 @@ fn follow_all(shared: &Arc<Shared>, tasks: &Tasks, ranges: Vec<net::AddressRange
 /// Wakes pods when a ConfigMap or Secret they use changes. Contents are not kept.
 fn follow_configuration(shared: &Arc<Shared>, tasks: &Tasks, routes: &Changes) {
     let registry = shared.clone();
-    let work = wake_on::<ConfigMap>(shared.client.clone(), move |namespace, name| {
+    let work = wake_on::<ConfigMap>(shared.routing.clone(), move |namespace, name| {
         registry.registry.wake(namespace, |uses| uses.config_maps.contains(name));
     });
     tasks.spawn_until_shutdown("watch configmaps", work);
     let (registry, routes) = (shared.clone(), routes.clone());
-    let work = wake_on::<Secret>(shared.client.clone(), move |namespace, name| {
+    let work = wake_on::<Secret>(shared.routing.clone(), move |namespace, name| {
         registry.registry.wake(namespace, |uses| uses.secrets.contains(name));
         routes.notify();
     });

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 /// Everything a [`crate::Node`] needs. The engines come opened: the node owns no listener
 /// and opens no store.
 pub struct NodeConfig {
-    /// The Kubernetes client; in the server its transport is the API's own router.
+    /// The node's own client, which may do what a kubelet may; in the server its transport is the
+    /// API's own router.
     pub client: kube::Client,
+    /// The client of the data plane: Services and Ingresses of the whole cluster with what they lead
+    /// to, and which ConfigMaps and Secrets have changed.
+    pub routing: kube::Client,
     /// The name of the Node object and the value of its hostname label.
     pub name: String,
     /// Runs pods.

@@ -20,6 +20,7 @@ use crate::pods::Registry;
 /// Shared by all tasks of a node.
 pub(crate) struct Shared {
     pub client: kube::Client,
+    pub routing: kube::Client,
     pub name: String,
     pub version: String,
     pub data_dir: PathBuf,
@@ -48,6 +49,7 @@ impl Shared {
         Self {
             paths: Paths::new(&config.data_dir, &config.run_dir),
             client: config.client,
+            routing: config.routing,
             name: config.name,
             version: config.version,
             data_dir: config.data_dir,

@@ -19,32 +19,58 @@ use crate::server::listeners::Listener;
 pub enum Identity {
     ControllerManager,
     Scheduler,
-    /// A ServiceAccount of kube-system.
-    Account(String),
+    /// The controller of this name. As upstream's controllers read from shared informers, it reads as
+    /// the controller manager; it writes as its own ServiceAccount of kube-system.
+    Controller(String),
     Node(String),
+    /// The node agent's data plane, which is upstream's kube-proxy and an ingress controller.
+    Router,
+}
+
+/// Who a client is when it reads, and when it writes.
+struct Users {
+    reads: UserInfo,
+    writes: UserInfo,
 }
 
 impl Identity {
-    fn user(self) -> UserInfo {
+    fn users(self) -> Users {
+        let writes = self.writer();
+        let reads = match self {
+            Self::Controller(_) => Self::ControllerManager.writer(),
+            _ => writes.clone(),
+        };
+        Users { reads, writes }
+    }
+
+    fn writer(&self) -> UserInfo {
         match self {
             Self::ControllerManager => UserInfo::new("system:kube-controller-manager", NO_GROUPS),
             Self::Scheduler => UserInfo::new("system:kube-scheduler", NO_GROUPS),
-            Self::Account(name) => UserInfo::new(
-                format!("system:serviceaccount:kube-system:{name}"),
-                ["system:serviceaccounts", "system:serviceaccounts:kube-system"],
-            ),
+            Self::Controller(name) => account(name),
+            Self::Router => account("sampan-router"),
             Self::Node(name) => UserInfo::new(format!("system:node:{name}"), ["system:nodes"]),
         }
     }
+}
+
+/// A ServiceAccount of kube-system.
+fn account(name: &str) -> UserInfo {
+    UserInfo::new(
+        format!("system:serviceaccount:kube-system:{name}"),
+        ["system:serviceaccounts", "system:serviceaccounts:kube-system"],
+    )
 }
 
 const NO_GROUPS: [&str; 0] = [];
 
 /// A client whose transport is the API's own router.
 pub fn inside(router: Router, identity: Identity) -> Client {
-    let user = identity.user();
+    let users = identity.users();
     let service = ServiceBuilder::new()
         .map_request(move |mut request: http::Request<kube::client::Body>| {
+            let user =
+                if request.method() == http::Method::GET { &users.reads } else { &users.writes };
             request.extensions_mut().insert(user.clone());
             request
         })

@@ -30,17 +30,17 @@ pub(crate) fn check(shared: &Shared, asked: &Attributes<'_>) -> ApiResult<()> {
     audit::decided(&decision);
     match decision {
         Decision::Allow(_) => Ok(()),
-        Decision::Deny(_) if !asked.path.is_empty() => {
-            Err(ApiError::forbidden_path(&asked.user.name, asked.verb, asked.path))
-        }
-        Decision::Deny(reason) => {
-            let why = denial(asked, &reason);
-            Err(match asked.name {
-                "" => ApiError::forbidden_resource(asked.resource, asked.group, &why),
-                name => ApiError::forbidden_part(asked.resource, asked.group, name, &why),
-            })
-        }
+        Decision::Deny(reason) => Err(refusal(asked, &reason)),
     }
+}
+
+/// What is said where the authorizer said no, for this reason or none.
+pub(crate) fn refusal(asked: &Attributes<'_>, reason: &str) -> ApiError {
+    if !asked.path.is_empty() {
+        return ApiError::forbidden_path(&asked.user.name, asked.verb, asked.path);
+    }
+    let why = denial(asked, reason);
+    ApiError::forbidden_part(asked.resource, asked.group, asked.name, &why)
 }
 
 impl Asked {
@@ -95,6 +95,7 @@ impl Asked {
             namespace: &self.namespace,
             name: &self.name,
             path: &self.path,
+            fields: &[],
         }
     }
 

@@ -47,6 +47,12 @@ impl Stage {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct AuthenticationMetadata<'a> {
+    impersonation_constraint: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Event<'a> {
     kind: &'static str,
     api_version: &'static str,
@@ -60,6 +66,8 @@ struct Event<'a> {
     user: User<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     impersonated_user: Option<User<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication_metadata: Option<AuthenticationMetadata<'a>>,
     #[serde(rename = "sourceIPs", skip_serializing_if = "<[String]>::is_empty")]
     source_ips: &'a [String],
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -182,6 +190,10 @@ fn write(
         verb: &asked.verb,
         user: record.user.as_ref().map_or(User::NOBODY, User::of),
         impersonated_user: noted.impersonated.as_ref().map(User::of),
+        authentication_metadata: noted
+            .constraint
+            .as_deref()
+            .map(|impersonation_constraint| AuthenticationMetadata { impersonation_constraint }),
         source_ips: &record.source_ips,
         user_agent: &record.user_agent,
         object_ref: asked.is_resource.then(|| ObjectReference::of(asked, &noted.object)),

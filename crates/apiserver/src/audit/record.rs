@@ -44,6 +44,8 @@ pub(super) struct Record {
 pub(super) struct Noted {
     pub(super) annotations: BTreeMap<String, String>,
     pub(super) impersonated: Option<UserInfo>,
+    /// The narrow right by which that was allowed.
+    pub(super) constraint: Option<String>,
     pub(super) object: ObjectMeta,
     pub(super) request_object: Option<Value>,
 }
@@ -98,8 +100,10 @@ impl Record {
         annotations.insert(REASON.to_owned(), reason.to_owned());
     }
 
-    pub(super) fn impersonated(&self, user: &UserInfo) {
-        self.noted().impersonated = Some(user.clone());
+    pub(super) fn impersonated(&self, user: &UserInfo, constraint: Option<String>) {
+        let mut noted = self.noted();
+        noted.impersonated = Some(user.clone());
+        noted.constraint = constraint;
     }
 
     pub(super) fn request_object(&self, object: &Value) {

@@ -39,6 +39,7 @@ impl Writer<'_> {
             namespace: self.namespace,
             name,
             path: "",
+            fields: &[],
         };
         self.authorizer.authorize(&attributes).is_allowed()
     }

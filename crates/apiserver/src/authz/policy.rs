@@ -11,7 +11,6 @@ const CLUSTER_ROLES: &str = include_str!("policy/cluster-roles.txt");
 const CONTROLLER_ROLES: &str = include_str!("policy/controller-roles.txt");
 const ROLES: &str = include_str!("policy/roles.txt");
 const BINDINGS: &str = include_str!("policy/bindings.txt");
-const NODE: &str = include_str!("policy/node.txt");
 
 /// How the names of controllers' roles begin.
 const CONTROLLER: &str = "system:controller:";
@@ -46,14 +45,10 @@ pub(crate) fn bindings() -> Vec<Value> {
     plain.chain(controllers).collect()
 }
 
-/// What a node may do.
+/// What a node may do, where it is no matter of which objects its pods use.
 pub(super) fn node_rules() -> Vec<Rule> {
     let roles = read::entries(CLUSTER_ROLES);
-    let of_upstream = roles
-        .iter()
-        .filter(|entry| matches!(entry.name.as_str(), "system:node" | "system:node-proxier"));
-    let ours = read::entries(NODE);
-    of_upstream.chain(&ours).flat_map(Entry::rules).collect()
+    roles.iter().filter(|entry| entry.name == "system:node").flat_map(Entry::rules).collect()
 }
 
 fn cluster_role(entry: &Entry) -> Value {

@@ -10,7 +10,8 @@ use store::{EventKind, Range, Revision, Store, WatchError, WatchSet};
 use tokio::task::coop;
 
 use super::index::{Index, RoleRef, Seen, Source};
-use super::{Attributes, Authorizer, Decision, Rule, Rules, node};
+use super::node::{self, NodeAuthorizer};
+use super::{Attributes, Authorizer, Decision, Rule, Rules};
 use crate::object;
 use crate::user::{MASTERS, UserInfo};
 
@@ -20,6 +21,7 @@ const PREFIX: &str = crate::registry::PREFIX;
 /// Decides by the roles and bindings in a store, and what nodes and `system:masters` may anyway.
 pub struct ClusterAuthorizer {
     store: Store,
+    nodes: NodeAuthorizer,
     index: RwLock<Index>,
     /// What has changed since the index was made; `None` before the first question.
     changes: Mutex<Option<WatchSet>>,
@@ -28,7 +30,8 @@ pub struct ClusterAuthorizer {
 impl ClusterAuthorizer {
     /// An authorizer over this store. Nothing is read before the first question.
     pub fn new(store: Store) -> Self {
-        Self { store, index: RwLock::default(), changes: Mutex::new(None) }
+        let nodes = NodeAuthorizer::new(store.clone());
+        Self { store, nodes, index: RwLock::default(), changes: Mutex::new(None) }
     }
 
     /// Brings the index up to what the store holds now.
@@ -116,9 +119,9 @@ impl Authorizer for ClusterAuthorizer {
         if attributes.user.in_group(MASTERS) {
             return Decision::Allow(String::new());
         }
-        let because = match node::authorize(attributes) {
-            Some(Decision::Allow(reason)) => return Decision::Allow(reason),
-            Some(Decision::Deny(reason)) => reason,
+        let because = match self.nodes.authorize(attributes) {
+            Some(Ok(())) => return Decision::Allow(String::new()),
+            Some(Err(why)) => why,
             None => String::new(),
         };
         match self.by_roles(attributes) {

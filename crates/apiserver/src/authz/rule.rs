@@ -223,6 +223,7 @@ mod tests {
             namespace: "",
             name,
             path,
+            fields: &[],
         };
         assert_eq!(rule(value.clone()).allows(&attributes), expected, "{value} {asked}");
     }

@@ -173,6 +173,7 @@ mod tests {
             namespace: at(2),
             name: "",
             path,
+            fields: &[],
         }
     }
 

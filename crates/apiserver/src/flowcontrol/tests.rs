@@ -13,6 +13,7 @@ fn asked<'a>(user: &'a UserInfo) -> Attributes<'a> {
         namespace: "default",
         name: "",
         path: "",
+        fields: &[],
     }
 }
 

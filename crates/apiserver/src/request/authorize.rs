@@ -17,8 +17,8 @@ pub(super) fn object(call: &Call<'_>, verb: &str) -> ApiResult<()> {
 }
 
 fn ask(call: &Call<'_>, verb: &str) -> ApiResult<()> {
-    let listed = listed_name(call, verb);
-    let name = call.name.as_deref().or(listed.as_deref()).unwrap_or("");
+    let fields = selected_fields(call, verb);
+    let name = call.name.as_deref().or_else(|| listed_name(&fields)).unwrap_or("");
     let attributes = Attributes {
         user: &call.user,
         verb,
@@ -28,6 +28,7 @@ fn ask(call: &Call<'_>, verb: &str) -> ApiResult<()> {
         namespace: call.place(),
         name,
         path: "",
+        fields: &fields,
     };
     match decide(&call.shared, &attributes) {
         Decision::Allow(_) => Ok(()),
@@ -43,18 +44,25 @@ fn decide(shared: &Shared, attributes: &Attributes<'_>) -> Decision {
     decision
 }
 
-/// The one name that a list or watch asks for, so that `resourceNames` hold for these too.
-fn listed_name(call: &Call<'_>, verb: &str) -> Option<String> {
+/// The values that a list or watch asks certain fields to have.
+fn selected_fields(call: &Call<'_>, verb: &str) -> Vec<(String, String)> {
     if !matches!(verb, "list" | "watch" | "deletecollection") {
-        return None;
+        return Vec::new();
     }
-    let selector = call.query.get("fieldSelector")?;
+    let Some(selector) = call.query.get("fieldSelector") else { return Vec::new() };
     let terms = selector.split(',').filter_map(|term| term.split_once('='));
-    let name = terms.map(|(field, value)| (field.trim(), value.trim_start_matches('=').trim()));
-    let names: Vec<&str> =
-        name.filter(|(field, _)| *field == "metadata.name").map(|(_, value)| value).collect();
-    match names.as_slice() {
-        [name] if !name.contains('\\') => Some((*name).to_owned()),
+    let terms = terms.filter(|(field, value)| !field.ends_with('!') && !value.contains('\\'));
+    let plain = |(field, value): (&str, &str)| {
+        (field.trim().to_owned(), value.trim_start_matches('=').trim().to_owned())
+    };
+    terms.map(plain).collect()
+}
+
+/// The one name that is asked for, so that `resourceNames` hold for lists and watches too.
+fn listed_name(fields: &[(String, String)]) -> Option<&str> {
+    let mut names = fields.iter().filter(|(field, _)| field == "metadata.name");
+    match (names.next(), names.next()) {
+        (Some((_, name)), None) => Some(name),
         _ => None,
     }
 }
@@ -91,6 +99,7 @@ pub(super) fn path(shared: &Shared, user: &UserInfo, verb: &str, path: &str) -> 
         namespace: "",
         name: "",
         path,
+        fields: &[],
     };
     match decide(shared, &attributes) {
         Decision::Allow(_) => Ok(()),
@@ -114,6 +123,7 @@ pub(super) fn review(
         namespace,
         name: "",
         path: "",
+        fields: &[],
     };
     match decide(shared, &attributes) {
         Decision::Allow(_) => Ok(()),

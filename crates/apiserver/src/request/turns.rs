@@ -36,6 +36,7 @@ const NOTHING: Attributes<'static> = Attributes {
     namespace: "",
     name: "",
     path: "",
+    fields: &[],
 };
 
 const NOBODY: UserInfo = UserInfo {
@@ -68,6 +69,7 @@ pub(super) fn of_object<'a>(call: &'a Call<'_>, verb: &'a str) -> Attributes<'a>
         namespace: call.place(),
         name: call.name(),
         path: "",
+        fields: &[],
     }
 }
 

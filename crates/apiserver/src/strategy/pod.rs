@@ -5,15 +5,20 @@ use serde_json::{Map, Value, json};
 use crate::object::child_mut;
 use crate::table::list;
 
+/// A pod that a node agent made from a file: it has no account.
+pub(crate) const MIRROR: &str = "kubernetes.io/config.mirror";
+
 pub(super) fn prepare(pod: &mut Value) {
+    let is_mirror = pod["metadata"]["annotations"].get(MIRROR).is_some();
     let spec = child_mut(pod, "spec");
     // The old and the new name of one field.
     let account = ["serviceAccountName", "serviceAccount"]
         .iter()
         .filter_map(|field| spec.get(*field)?.as_str())
         .find(|name| !name.is_empty())
-        .unwrap_or("default")
-        .to_owned();
+        .or((!is_mirror).then_some("default"))
+        .map(str::to_owned);
+    let Some(account) = account else { return };
     spec.insert("serviceAccountName".to_owned(), account.clone().into());
     spec.insert("serviceAccount".to_owned(), account.into());
 }
@@ -118,5 +123,8 @@ mod tests {
         let mut pod = json!({"spec": {"serviceAccount": "web"}});
         prepare(&mut pod);
         assert_eq!(pod["spec"]["serviceAccountName"], "web");
+        let mut mirror = json!({"metadata": {"annotations": {MIRROR: "x"}}, "spec": {}});
+        prepare(&mut mirror);
+        assert_eq!(mirror["spec"]["serviceAccountName"], json!(null));
     }
 }

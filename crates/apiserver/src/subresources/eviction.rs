@@ -14,6 +14,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::object::{child_mut, meta, text};
 use crate::request::Call;
 use crate::table::list;
+use crate::verbs::admission::node_restriction;
 use crate::verbs::create::Managed;
 use crate::verbs::delete::delete;
 use crate::verbs::delete_options::{self, DeleteOptions};
@@ -34,6 +35,7 @@ pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult
     options.dry_run |= call.query.dry_run()?;
     for _ in 0..ATTEMPTS_MAX {
         let pod = read(call)?;
+        node_restriction::evict(call, &pod)?;
         if evict(call, &pod, &options).await? {
             return Ok(respond::created());
         }

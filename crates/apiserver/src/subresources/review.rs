@@ -1,6 +1,7 @@
 //! Questions: who am I, whose is this token, may I, may somebody, what may I.
 
 mod access;
+mod selectors;
 mod token;
 
 use std::sync::Arc;

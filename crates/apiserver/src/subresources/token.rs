@@ -13,6 +13,7 @@ use crate::kinds;
 use crate::object::{meta, text};
 use crate::pki::token::{Bound, Claims, ISSUER, Named};
 use crate::request::Call;
+use crate::verbs::admission::node_restriction;
 use crate::verbs::rfc3339;
 use crate::webhooks::{self, Operation};
 use crate::{body, respond};
@@ -27,6 +28,7 @@ const SECONDS_MAX: i64 = 1 << 32;
 pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let asked = body::object(call, &raw, &gvk())?;
+    node_restriction::token(call, &asked)?;
     let mut asked = webhooks::admit(call, Operation::Create, gvk(), asked, None).await?;
     let kv = call
         .registry()

@@ -2,7 +2,9 @@
 
 mod claim_size;
 mod default_class;
+mod in_use;
 mod limits;
+pub(crate) mod node_restriction;
 mod pod_security;
 mod priority;
 pub(crate) mod quota;
@@ -47,6 +49,7 @@ pub(crate) fn namespace_of(
 
 /// What the cluster adds to a new object, after its defaults.
 pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
+    node_restriction::create(call, object)?;
     if call.kind.strategy.grace == Grace::Pod {
         service_account::admit(call, object).await?;
         limits::fill_in(call, object)?;
@@ -63,6 +66,7 @@ pub(crate) async fn complete(call: &Call<'_>, object: &mut Value) -> ApiResult<(
         "ingresses.networking.k8s.io" => default_class::of_ingress(call, object)?,
         _ => {}
     }
+    in_use::protect(&call.kind.storage, object);
     one_default(call, object)
 }
 
@@ -72,6 +76,9 @@ pub(crate) fn judge(call: &Call<'_>, old: Option<&Value>, new: &Value) -> ApiRes
     let resized = call.subresource == Some(Subresource::Resize);
     if old.is_none() || claim || resized {
         limits::check(call, new)?;
+    }
+    if let Some(old) = old {
+        node_restriction::update(call, old, new)?;
     }
     pod_security::check(call, old, new)?;
     signers::check(call, old, new)?;

@@ -54,6 +54,7 @@ pub(crate) async fn delete(
         let mut old = registry.decode(&kv)?;
         kind.freshen(&mut old);
         check_preconditions(call, &old, options)?;
+        admission::node_restriction::delete(call, &old)?;
         webhooks::delete(call, &old, options).await?;
         let options = &with_propagation(kind.strategy.orphans, &old, options);
         let step = decide(kind.strategy.grace, &old, options, jiff::Timestamp::now().as_second());

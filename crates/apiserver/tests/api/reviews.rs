@@ -202,3 +202,38 @@ async fn one_is_told_who_one_is_and_when() {
     assert_eq!(answer.body["status"]["userInfo"]["groups"][0], "system:masters");
     assert!(answer.body["metadata"]["creationTimestamp"].is_string());
 }
+
+#[tokio::test]
+async fn a_question_may_be_about_a_narrowed_list() {
+    let server = Server::start().await;
+    let ask = format!("POST {ACCESS}/subjectaccessreviews");
+    let of = |user: &str, selectors: Value| {
+        let mut attributes = pods("list", "");
+        for (field, selector) in selectors.as_object().unwrap() {
+            attributes[field] = selector.clone();
+        }
+        let groups =
+            if user.starts_with("system:node:") { json!(["system:nodes"]) } else { json!([]) };
+        json!({"spec": {"user": user, "groups": groups, "resourceAttributes": attributes}})
+    };
+    let on = |node: &str| {
+        let requirement = json!({"key": "spec.nodeName", "operator": "In", "values": [node]});
+        json!({"fieldSelector": {"requirements": [requirement]}})
+    };
+    let node = "system:node:a";
+    let yes = json!({"status": {"allowed": true, "evaluationError": null}});
+    server.check(&ask, of(node, on("a")), 201, yes.clone()).await;
+    let raw = json!({"fieldSelector": {"rawSelector": "spec.nodeName=a"}});
+    server.check(&ask, of(node, raw), 201, yes).await;
+    let reason = "can only list/watch pods with spec.nodeName field selector";
+    let no = json!({"status": {"allowed": false, "reason": reason}});
+    server.check(&ask, of(node, on("b")), 201, no).await;
+    let unknown = json!({"labelSelector": {"requirements": [{"key": "a", "operator": "Near"}]}});
+    let said = "spec.resourceAttributes.labelSelector ignored due to parse error";
+    let answer = json!({"status": {"allowed": false, "evaluationError": said}});
+    server.check(&ask, of("bob", unknown), 201, answer).await;
+    let empty = server.ask(&ask, of("bob", json!({"fieldSelector": {}}))).await;
+    assert_eq!(empty.code, 422);
+    let wanted = "spec.resourceAttributes.fieldSelector.requirements: Required value: when spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required";
+    assert!(empty.body["message"].as_str().unwrap().contains(wanted), "{}", empty.body);
+}

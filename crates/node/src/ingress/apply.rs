@@ -39,7 +39,7 @@ pub(crate) fn start(
         let changes = changes.clone();
         move || changes.notify()
     };
-    let client = &shared.client;
+    let client = &shared.routing;
     let seen = notify(changes);
     let api = Api::<Ingress>::all(client.clone());
     let config = watcher::Config::default;
@@ -106,7 +106,7 @@ impl Follower {
         let routes = self.routes(&ours);
         let mut secrets = Vec::new();
         for tls in &routes.certificates {
-            let api = Api::<Secret>::namespaced(self.shared.client.clone(), &tls.namespace);
+            let api = Api::<Secret>::namespaced(self.shared.routing.clone(), &tls.namespace);
             secrets.push(api.get_opt(&tls.secret).await?);
         }
         let wanted = (routes, secrets);
@@ -146,7 +146,7 @@ impl Follower {
         if self.class_brought {
             return Ok(());
         }
-        let api = Api::<IngressClass>::all(self.shared.client.clone());
+        let api = Api::<IngressClass>::all(self.shared.routing.clone());
         if api.get_opt(CLASS).await?.is_none() {
             api.create(&PostParams::default(), &class()).await?;
         }
@@ -169,7 +169,7 @@ impl Follower {
             return Ok(());
         }
         let namespace = ingress.namespace().unwrap_or_default();
-        let api = Api::<Ingress>::namespaced(self.shared.client.clone(), &namespace);
+        let api = Api::<Ingress>::namespaced(self.shared.routing.clone(), &namespace);
         let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
         let params = PatchParams::default();
         match api.patch_status(&ingress.name_any(), &params, &Patch::Merge(status)).await {

@@ -37,6 +37,7 @@ fn check(authorizer: &ClusterAuthorizer, user: &UserInfo, verb: &str, expected: 
         namespace: "default",
         name: "",
         path: "",
+        fields: &[],
     };
     assert_eq!(authorizer.authorize(&attributes), *expected);
 }

@@ -7,7 +7,7 @@ use api::validation::ErrorKind;
 use api::{FieldError, Gvk};
 use serde_json::{Value, json};
 
-use super::Asked;
+use super::{Asked, selectors};
 use crate::authz::{Attributes, Decision};
 use crate::error::ApiResult;
 use crate::object::{metadata_mut, text};
@@ -66,6 +66,7 @@ fn decide(shared: &Shared, user: &UserInfo, spec: &Value) -> Value {
         "" if path.is_null() => "*",
         plural => plural,
     };
+    let fields = selectors::fields(resource);
     let attributes = Attributes {
         user,
         verb: text(asked, "/verb"),
@@ -75,6 +76,7 @@ fn decide(shared: &Shared, user: &UserInfo, spec: &Value) -> Value {
         namespace: text(resource, "/namespace"),
         name: text(resource, "/name"),
         path: text(path, "/path"),
+        fields: &fields,
     };
     let (allowed, reason) = match shared.authorizer.authorize(&attributes) {
         Decision::Allow(reason) => (true, reason),
@@ -83,6 +85,10 @@ fn decide(shared: &Shared, user: &UserInfo, spec: &Value) -> Value {
     let mut status = json!({"allowed": allowed});
     if !reason.is_empty() {
         status["reason"] = reason.into();
+    }
+    let left_out = selectors::left_out(resource);
+    if !left_out.is_empty() {
+        status["evaluationError"] = left_out.into();
     }
     status
 }
@@ -106,12 +112,16 @@ fn user(spec: &Value) -> UserInfo {
 
 /// What is wrong with a question.
 #[derive(Default)]
-struct Errors(Vec<FieldError>);
+pub(super) struct Errors(Vec<FieldError>);
 
 impl Errors {
-    fn add(&mut self, path: &str, value: Value, detail: &str) {
+    pub(super) fn push(&mut self, kind: ErrorKind, path: &str, value: Value, detail: &str) {
         let (path, detail) = (path.to_owned(), detail.to_owned());
-        self.0.push(FieldError { path, kind: ErrorKind::Invalid, value, detail });
+        self.0.push(FieldError { path, kind, value, detail });
+    }
+
+    pub(super) fn add(&mut self, path: &str, value: Value, detail: &str) {
+        self.push(ErrorKind::Invalid, path, value, detail);
     }
 
     fn exactly_one(&mut self, spec: &Value) {
@@ -129,6 +139,7 @@ impl Errors {
             ),
             _ => {}
         }
+        selectors::check(self, resource);
     }
 
     fn somebody(&mut self, spec: &Value) {

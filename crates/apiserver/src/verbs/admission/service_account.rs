@@ -10,6 +10,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::kinds;
 use crate::object::{child_mut, meta};
 use crate::request::Call;
+use crate::strategy::pod::MIRROR;
 
 /// Every namespace gets an account of this name from a controller, in a moment.
 const DEFAULT: &str = "default";
@@ -23,24 +24,32 @@ const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const VOLUME_PREFIX: &str = "kube-api-access-";
 /// An hour and a bit: the node asks for a new token in good time.
 const TOKEN_SECONDS: u32 = 3607;
-/// A pod that a node agent made from a file: nothing of it may change.
-const MIRROR: &str = "kubernetes.io/config.mirror";
-
 /// Completes a new pod, after defaults.
 pub(super) async fn admit(call: &Call<'_>, pod: &mut Value) -> ApiResult<()> {
+    // Nothing may change of what a node agent made from a file.
+    if pod["metadata"]["annotations"].get(MIRROR).is_some() {
+        return check_mirror(call, pod);
+    }
     let namespace = meta(pod, "namespace").to_owned();
     let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or(DEFAULT).to_owned();
     let Some(account) = find(call, &namespace, &name).await? else {
         return Err(missing(call, pod, &namespace, &name));
     };
-    if pod["metadata"]["annotations"].get(MIRROR).is_some() {
-        return Ok(());
-    }
     if automounts(pod, &account) {
         mount(pod, &crate::verbs::create::generated_name(VOLUME_PREFIX));
     }
     add_pull_secrets(pod, &account);
     Ok(())
+}
+
+/// It has no account, and so none of its Secrets.
+fn check_mirror(call: &Call<'_>, pod: &Value) -> ApiResult<()> {
+    let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or_default();
+    if name.is_empty() {
+        return Ok(());
+    }
+    let why = "a mirror pod may not reference service accounts";
+    Err(ApiError::forbidden(call.kind, super::shown_name(pod), why))
 }
 
 async fn find(call: &Call<'_>, namespace: &str, name: &str) -> ApiResult<Option<Value>> {

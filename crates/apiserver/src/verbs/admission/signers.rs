@@ -50,6 +50,7 @@ fn permit(call: &Call<'_>, verb: &str, signer: &str, new: &Value) -> ApiResult<(
             namespace: "",
             name,
             path: "",
+            fields: &[],
         };
         call.shared.authorizer.authorize(&attributes).is_allowed()
     };

@@ -58,6 +58,7 @@ impl Authorize for Writer {
             namespace: &question.namespace,
             name: &question.name,
             path: &question.path,
+            fields: &[],
         });
         let allowed = decision.is_allowed();
         let (Decision::Allow(reason) | Decision::Deny(reason)) = decision;

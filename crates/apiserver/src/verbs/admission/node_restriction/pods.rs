@@ -1,0 +1,136 @@
+//! The pods that a node makes are mirrors of files of its own, and use nothing of the API; of other
+//! pods it writes the status, where they are on it.
+
+use serde_json::Value;
+
+use super::Write;
+use crate::error::ApiResult;
+use crate::kinds::Subresource;
+use crate::object::{meta, text};
+use crate::strategy::pod::MIRROR;
+
+/// May the node make this pod?
+pub(super) fn check_mirror(write: &Write<'_>, pod: &Value) -> ApiResult<()> {
+    let node = write.node;
+    write.unless(pod["metadata"]["annotations"].get(MIRROR).is_none(), || {
+        format!(
+            "pod does not have {MIRROR:?} annotation, node {node:?} can only create mirror pods"
+        )
+    })?;
+    write.unless(text(pod, "/spec/nodeName") != node, || {
+        format!("node {node:?} can only create pods with spec.nodeName set to itself")
+    })?;
+    check_owner(write, pod)?;
+    match used(pod) {
+        None => Ok(()),
+        Some(what) => write.no(&format!("node {node:?} can not create pods that reference {what}")),
+    }
+}
+
+/// The node owns it, as what controls it.
+fn check_owner(write: &Write<'_>, pod: &Value) -> ApiResult<()> {
+    let node = write.node;
+    let owners = pod["metadata"]["ownerReferences"].as_array().map(Vec::as_slice);
+    let owner = match owners.unwrap_or_default() {
+        [] => {
+            let why =
+                format!("node {node:?} can only create pods with an owner reference set to itself");
+            return write.no(&why);
+        }
+        [owner] => owner,
+        _ => {
+            let why = format!(
+                "node {node:?} can only create pods with a single owner reference set to itself"
+            );
+            return write.no(&why);
+        }
+    };
+    let is = |field: &str, value: &str| text(owner, field) == value;
+    let itself = is("/apiVersion", "v1") && is("/kind", "Node") && is("/name", node);
+    write.unless(!itself, || {
+        format!("node {node:?} can only create pods with an owner reference set to itself")
+    })?;
+    write.unless(owner["controller"] != true, || {
+        format!(
+            "node {node:?} can only create pods with a controller owner reference set to itself"
+        )
+    })?;
+    write.unless(owner["blockOwnerDeletion"] == true, || {
+        format!("node {node:?} must not set blockOwnerDeletion on an owner reference")
+    })?;
+    let known = write.read("nodes", "", node)?;
+    let (uid, given) = (meta(&known, "uid"), text(owner, "/uid"));
+    write.unless(uid != given, || format!("node {node} UID mismatch: expected {given} got {uid}"))
+}
+
+/// The first sort of objects that the pod names.
+fn used(pod: &Value) -> Option<&'static str> {
+    let spec = &pod["spec"];
+    if !text(spec, "/serviceAccountName").is_empty() {
+        return Some("a service account");
+    }
+    // Every reference to a Secret or ConfigMap is under a key of one of these names.
+    const SECRETS: [&str; 7] = [
+        "secretKeyRef",
+        "secretRef",
+        "secretName",
+        "secret",
+        "imagePullSecrets",
+        "nodePublishSecretRef",
+        "secretNamespace",
+    ];
+    const CONFIG_MAPS: [&str; 3] = ["configMapKeyRef", "configMapRef", "configMap"];
+    let named = |keys: &[&str]| has_key(spec, keys);
+    let sorts: [(&[&str], &'static str); 4] = [
+        (&SECRETS, "secrets"),
+        (&CONFIG_MAPS, "configmaps"),
+        (&["clusterTrustBundle"], "clustertrustbundles"),
+        (&["persistentVolumeClaim"], "persistentvolumeclaims"),
+    ];
+    sorts.into_iter().find(|(keys, _)| named(keys)).map(|(_, what)| what)
+}
+
+/// Is there something under one of these keys, at any depth?
+fn has_key(value: &Value, keys: &[&str]) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(key, value)| {
+            (keys.contains(&key.as_str()) && !value.is_null()) || has_key(value, keys)
+        }),
+        Value::Array(items) => items.iter().any(|item| has_key(item, keys)),
+        _ => false,
+    }
+}
+
+/// May the node write this change of a pod?
+pub(super) fn check_status(write: &Write<'_>, old: &Value, new: &Value) -> ApiResult<()> {
+    let node = write.node;
+    match write.call.subresource {
+        Some(Subresource::Status) => {}
+        None => {
+            let why = format!(
+                "unexpected operation \"UPDATE\", node {node:?} can only create and delete mirror pods"
+            );
+            return write.no(&why);
+        }
+        Some(other) => {
+            let why = format!(
+                "unexpected pod subresource {:?}, only 'status' and 'eviction' are allowed",
+                other.name()
+            );
+            return write.no(&why);
+        }
+    }
+    write.unless(text(old, "/spec/nodeName") != node, || {
+        format!(
+            "node {node:?} can only update pod status for pods with spec.nodeName set to itself"
+        )
+    })?;
+    let part = |object: &Value, pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
+    let differ = |pointer: &str| part(old, pointer) != part(new, pointer);
+    write.unless(differ("/metadata/labels"), || {
+        format!("node {node:?} cannot update labels through pod status")
+    })?;
+    write.unless(differ("/status/resourceClaimStatuses"), || {
+        format!("node {node:?} cannot update resource claim statues")
+    })
+}
