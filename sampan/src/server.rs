@@ -175,7 +175,9 @@ async fn start(
     }
     let objects = opened.of(Space::Kubernetes);
     let engines = Engines::open(instance, ranges, objects).await?;
-    let pki = Arc::new(Pki::open(instance.data_dir().join(PKI)).context("open the certificates")?);
+    let mut pki = Pki::open(instance.data_dir().join(PKI)).context("open the certificates")?;
+    args.access.trust_clients(&mut pki)?;
+    let pki = Arc::new(pki);
     let api = ApiServer::new(Config {
         store: engines.store.clone(),
         pki: pki.clone(),

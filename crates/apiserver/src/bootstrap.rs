@@ -153,7 +153,7 @@ fn extension_authentication(shared: &Shared) -> Value {
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
         "data": {
-            "client-ca-file": shared.pki.ca_pem(),
+            "client-ca-file": shared.pki.client_ca_pem(),
             "requestheader-allowed-names": list(FRONT_PROXY),
             "requestheader-client-ca-file": shared.pki.front_proxy_ca_pem(),
             "requestheader-extra-headers-prefix": list("X-Remote-Extra-"),

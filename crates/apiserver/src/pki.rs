@@ -6,6 +6,7 @@
 
 mod authority;
 mod certificates;
+mod client_authorities;
 mod clock;
 mod der;
 mod files;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::authority::Root;
+use self::client_authorities::ClientAuthorities;
 pub use self::clock::Clock;
 use self::front_proxy::FrontProxy;
 pub(crate) use self::front_proxy::NAME as FRONT_PROXY;
@@ -75,6 +77,12 @@ pub enum PkiError {
     /// Client certificates could not be verified against the CA.
     #[error("make the client certificate verifier")]
     Verifier(#[source] rustls::server::VerifierBuilderError),
+    /// What was given as authorities of clients are none.
+    #[error("read the authorities of client certificates: {why}")]
+    ClientAuthorities {
+        /// Why not.
+        why: String,
+    },
     /// The system's random numbers or the signing key failed; there is nothing more to know.
     #[error("use the ServiceAccount signing key")]
     Key,
@@ -96,6 +104,7 @@ pub struct Pki {
     tokens: TokenKey,
     keyring: Arc<Keyring>,
     front_proxy: Arc<FrontProxy>,
+    client_authorities: ClientAuthorities,
 }
 
 impl Pki {
@@ -118,12 +127,26 @@ impl Pki {
             clock,
             root,
             front_proxy,
+            client_authorities: ClientAuthorities::default(),
         })
     }
 
     /// The CA's certificate, as clients must trust it now.
     pub fn ca_pem(&self) -> String {
         self.root.current().pem.clone()
+    }
+
+    /// Takes client certificates of these authorities (PEM), too, whatever user they name.
+    ///
+    /// # Errors
+    /// Where there is no certificate, or one that cannot be an authority's.
+    pub fn trust_clients_of(&mut self, pem: &[u8]) -> Result<(), PkiError> {
+        self.client_authorities.add(pem)
+    }
+
+    /// The certificates of all authorities whose clients are taken.
+    pub(crate) fn client_ca_pem(&self) -> String {
+        self.ca_pem() + self.client_authorities.pem()
     }
 
     /// The certificate of the authority that vouches for this server where it speaks for others.
@@ -157,8 +180,9 @@ impl Pki {
     /// welcome but not demanded. The certificate is renewed by itself; connections go on.
     pub fn tls(&self, names: &ServingNames) -> Result<Arc<rustls::ServerConfig>, PkiError> {
         self.renew(names)?;
-        let ca = &self.root.current().certificate;
-        serving::server_config(self.serving.clone(), ca, self.clock.clone())
+        let ca = self.root.current().certificate.clone();
+        let trusted = [ca].into_iter().chain(self.client_authorities.certificates().cloned());
+        serving::server_config(self.serving.clone(), trusted, self.clock.clone())
     }
 
     /// Issues anew what is due: the CA's certificate, and the serving certificate, which has these

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use apiserver::authn::StaticTokens;
+use apiserver::pki::Pki;
 use clap::Args;
 
 use super::oidc::OidcArgs;
@@ -24,6 +25,9 @@ pub struct AccessArgs {
     /// Who has which token: token,user,uid,"group1,group2" in each line; read at the start
     #[arg(long, value_name = "FILE")]
     pub token_auth_file: Option<PathBuf>,
+    /// Further authorities whose client certificates are users, PEM, beside the cluster's own
+    #[arg(long, value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub oidc: OidcArgs,
 }
@@ -40,12 +44,21 @@ impl AccessArgs {
         Ok(apiserver::Access { requests_max, static_tokens, oidc })
     }
 
+    /// Makes the server take clients of the further authorities.
+    pub fn trust_clients(&self, pki: &mut Pki) -> anyhow::Result<()> {
+        let Some(file) = &self.client_ca_file else { return Ok(()) };
+        let attempt = || format!("read the client authorities {}", file.display());
+        let pem = std::fs::read(file).with_context(attempt)?;
+        pki.trust_clients_of(&pem).with_context(attempt)
+    }
+
     pub(super) fn add_flags(&self, flags: &mut Vec<String>) {
         flags.extend([
             format!("--max-requests-inflight={}", self.max_requests_inflight),
             format!("--max-mutating-requests-inflight={}", self.max_mutating_requests_inflight),
         ]);
         add_file(flags, "--token-auth-file", &self.token_auth_file);
+        add_file(flags, "--client-ca-file", &self.client_ca_file);
         self.oidc.add_flags(flags);
     }
 }

@@ -197,3 +197,36 @@ fn a_token_of_a_file_is_a_user() {
     check(&boat, &["--token=other"], &["get", "pods"], "User \"bob\" cannot list");
     check(&boat, &["--token=wrong"], &["get", "pods"], "Unauthorized");
 }
+
+fn openssl(at: &Path, args: &[&str]) {
+    let made = Command::new("openssl").args(args).current_dir(at).output().expect("run openssl");
+    assert!(made.status.success(), "{made:?}");
+}
+
+#[test]
+fn clients_of_a_further_authority_are_users() {
+    if !can_run("clients_of_a_further_authority_are_users") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a folder");
+    let at = directory.path();
+    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let authority = ["req", "-x509", "-subj", "/CN=company", "-keyout", "ca.key", "-out", "ca.crt"];
+    openssl(at, &[&authority[..], &curve].concat());
+    request(at, "/O=people/CN=joan");
+    fs::write(at.join("usage"), "extendedKeyUsage = clientAuth\n").expect("the usage is written");
+    let signed =
+        "x509 -req -in request.pem -CA ca.crt -CAkey ca.key -extfile usage -out certificate.pem";
+    openssl(at, &signed.split(' ').collect::<Vec<_>>());
+    let mut boat = Boat::new("client_ca");
+    boat.with_flag(format!("--client-ca-file={}", at.join("ca.crt").display()));
+    boat.start();
+    let certificate = format!("--client-certificate={}", at.join("certificate.pem").display());
+    let key = format!("--client-key={}", at.join("key.pem").display());
+    check(&boat, &[&certificate, &key], &["auth", "whoami"], "[people system:authenticated]");
+    // Those of the cluster's own authority are users as before.
+    boat.kubectl_ok(&["get", "nodes"]);
+    let published = ["configmap", "extension-apiserver-authentication", "-n", "kube-system"];
+    let text = boat.field(&published, ".data.client-ca-file");
+    assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 2, "{text}");
+}

@@ -162,13 +162,15 @@ pub fn is_name(text: &str) -> bool {
 /// TLS 1.2 and 1.3, HTTP/2 first.
 pub(super) fn server_config(
     serving: Arc<Serving>,
-    ca: &CertificateDer<'static>,
+    authorities: impl Iterator<Item = CertificateDer<'static>>,
     clock: Clock,
 ) -> Result<Arc<rustls::ServerConfig>, PkiError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     // A trust anchor is a name and a key, which the authority keeps.
-    roots.add(ca.clone()).map_err(PkiError::Tls)?;
+    for authority in authorities {
+        roots.add(authority).map_err(PkiError::Tls)?;
+    }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .allow_unauthenticated()
         .build()
