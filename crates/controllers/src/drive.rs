@@ -34,7 +34,7 @@ pub(crate) enum ReconcileError {
 
 impl ReconcileError {
     /// Somebody else wrote first: normal, and over at the next look.
-    fn is_conflict(&self) -> bool {
+    pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Api(kube::Error::Api(status)) if status.code == 409)
     }
 }

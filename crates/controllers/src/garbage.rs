@@ -7,6 +7,7 @@
 
 mod collect;
 mod graph;
+mod owners;
 mod sources;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,9 @@ use tokio::sync::mpsc;
 
 use crate::context::Context;
 use crate::drive::ReconcileError;
+use collect::Round;
 use graph::{Graph, Uid};
+use owners::Owners;
 use sources::{Change, Sources};
 
 /// How many changes may wait for the graph before the watches are held back.
@@ -45,7 +48,8 @@ pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
         while let Ok(change) = changes.try_recv() {
             collector.take(change);
         }
-        // Until every kind was listed once, an owner may only seem to be missing.
+        // Until every kind was listed once, owners may only seem to be missing, and all would be
+        // asked for.
         if sources.all_listed(&collector.graph) {
             collector.collect().await;
         }
@@ -64,18 +68,27 @@ impl Collector {
         self.dirty.extend(self.graph.apply(change));
     }
 
-    /// Looks at each object that a change may have made garbage. What fails stays for the
-    /// next round.
+    /// Looks at each object that a change may have made garbage, and at what that leads to.
+    /// What fails stays for the next round.
     async fn collect(&mut self) {
-        for uid in std::mem::take(&mut self.dirty) {
-            match collect::look_at(&uid, &self.graph, &self.context).await {
+        let (graph, ctx) = (&self.graph, &*self.context);
+        let mut round = Round { graph, ctx, owners: Owners::default() };
+        let mut failed = BTreeSet::new();
+        // It ends: only an object that waits for its dependents leads to others, namely those
+        // that are not being deleted, and these lead to none.
+        while let Some(uid) = self.dirty.pop_first() {
+            match round.look_at(&uid).await {
                 Ok(more) => self.dirty.extend(more),
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(uid, error, "garbage not collected; it is tried again");
-                    self.dirty.insert(uid);
+                    let cause = &error as &dyn std::error::Error;
+                    match error.is_conflict() {
+                        true => tracing::debug!(uid, error = cause, "garbage changed meanwhile"),
+                        false => tracing::warn!(uid, error = cause, "garbage not collected"),
+                    }
+                    failed.insert(uid);
                 }
             }
         }
+        self.dirty = failed;
     }
 }

@@ -1,134 +1,134 @@
 //! What to do with one object, and doing it.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Api;
 use kube::api::{
     DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, PropagationPolicy,
 };
-use kube::core::GroupVersionKind;
-use kube::discovery::Discovery;
 use serde_json::{Value, json};
 
 use super::graph::{FOREGROUND, Graph, ORPHAN, Object, Uid};
+use super::owners::{Owner, Owners};
 use crate::context::Context;
 use crate::drive::ReconcileError;
 
-/// Looks at one object and does what is due. Returns what has to be looked at next.
-pub(crate) async fn look_at(
-    uid: &Uid,
-    graph: &Graph,
-    ctx: &Context,
-) -> Result<Vec<Uid>, ReconcileError> {
-    let Some(object) = graph.get(uid) else { return Ok(Vec::new()) };
-    if object.waits_for(ORPHAN) {
-        orphan_dependents(uid, object, graph, ctx).await?;
-    } else if object.waits_for(FOREGROUND) {
-        delete_dependents(uid, object, graph, ctx).await?;
-    } else if !object.deleting && !object.owners.is_empty() {
-        delete_if_unowned(uid, object, graph, ctx).await?;
-    }
-    Ok(Vec::new())
+/// How often a finalizer is taken away anew when somebody else changed the object meanwhile.
+const FINALIZER_TRIES: usize = 5;
+
+/// One round of looking: the graph as it is, and what was found out about owners.
+pub(crate) struct Round<'a> {
+    pub graph: &'a Graph,
+    pub ctx: &'a Context,
+    pub owners: Owners,
 }
 
-/// Deletes the object when none of its owners is left, or the last ones only wait for it.
-async fn delete_if_unowned(
-    uid: &Uid,
-    object: &Object,
-    graph: &Graph,
-    ctx: &Context,
-) -> Result<(), ReconcileError> {
-    let (mut solid, mut dangling, mut waiting) = (0, Vec::new(), 0);
-    for owner in &object.owners {
-        match state_of(owner, object, graph, ctx).await? {
-            Owner::Solid => solid += 1,
-            Owner::Gone => dangling.push(owner.uid.clone()),
-            Owner::WaitsForDependents => waiting += 1,
+impl Round<'_> {
+    /// Looks at one object and does what is due. Returns what has to be looked at next.
+    pub async fn look_at(&mut self, uid: &Uid) -> Result<Vec<Uid>, ReconcileError> {
+        let Some(object) = self.graph.get(uid) else { return Ok(Vec::new()) };
+        if object.waits_for(ORPHAN) {
+            self.orphan_dependents(uid, object).await?;
+        } else if object.waits_for(FOREGROUND) {
+            return self.delete_dependents(uid, object).await;
+        } else if !object.deleting && !object.owners.is_empty() {
+            self.delete_if_unowned(uid, object).await?;
         }
+        Ok(Vec::new())
     }
-    if solid > 0 {
-        return match dangling.is_empty() {
-            true => Ok(()),
-            false => drop_owners(uid, object, &dangling, ctx).await,
+
+    /// Deletes the object when none of its owners is left, or the last ones only wait for it.
+    /// Decides on the owners that the API tells: the graph may not know of a new one yet.
+    async fn delete_if_unowned(
+        &mut self,
+        uid: &Uid,
+        object: &Object,
+    ) -> Result<(), ReconcileError> {
+        let Some(live) = live(uid, object, self.ctx).await? else { return Ok(()) };
+        let owners = live.owner_references.clone().unwrap_or_default();
+        if live.deletion_timestamp.is_some() || owners.is_empty() {
+            return Ok(());
+        }
+        let (mut solid, mut waiting, mut leaving) = (0, 0, Vec::new());
+        for owner in &owners {
+            let state = self.owners.state_of(owner, object, self.graph, self.ctx).await?;
+            match state {
+                Owner::Solid => solid += 1,
+                Owner::Gone => leaving.push(owner.uid.clone()),
+                Owner::WaitsForDependents => {
+                    waiting += 1;
+                    leaving.push(owner.uid.clone());
+                }
+            }
+        }
+        if solid > 0 {
+            // One that waits would wait for this one for ever, as it stays.
+            return drop_owners(uid, object, &live, &leaving, self.ctx).await;
+        }
+        self.delete(uid, object, live, waiting > 0).await
+    }
+
+    /// Deletes the object as of `live`. Who waits for it waits for what it owns too.
+    async fn delete(
+        &self,
+        uid: &Uid,
+        object: &Object,
+        mut live: ObjectMeta,
+        waited_for: bool,
+    ) -> Result<(), ReconcileError> {
+        let mut dependents = self.graph.dependents(uid);
+        let policy = if waited_for && dependents.next().is_some() {
+            if self.graph.dependents(uid).any(|(_, it)| it.waits_for(FOREGROUND)) {
+                live.resource_version = unblock(uid, object, &live, self.ctx).await?;
+            }
+            PropagationPolicy::Foreground
+        } else {
+            policy_of(&live)
         };
+        let version = live.resource_version;
+        let params = DeleteParams {
+            propagation_policy: Some(policy),
+            preconditions: Some(Preconditions {
+                uid: Some(uid.clone()),
+                resource_version: version,
+            }),
+            ..Default::default()
+        };
+        settled(api_of(object, self.ctx).delete(&object.name, &params).await)
     }
-    let has_dependents = graph.dependents(uid).next().is_some();
-    let policy = match waiting > 0 && has_dependents {
-        true => PropagationPolicy::Foreground,
-        false => PropagationPolicy::Background,
-    };
-    delete(uid, object, policy, ctx).await
-}
 
-enum Owner {
-    /// It exists and stays.
-    Solid,
-    /// It does not exist.
-    Gone,
-    /// It is being deleted in the foreground.
-    WaitsForDependents,
-}
-
-/// The graph answers when it knows the owner; a missing one is asked for at the API, because
-/// the watch that would tell may lag behind.
-async fn state_of(
-    owner: &OwnerReference,
-    dependent: &Object,
-    graph: &Graph,
-    ctx: &Context,
-) -> Result<Owner, ReconcileError> {
-    if let Some(found) = graph.get(&owner.uid) {
-        let waits = found.waits_for(FOREGROUND);
-        return Ok(if waits { Owner::WaitsForDependents } else { Owner::Solid });
-    }
-    let (group, version) = owner.api_version.split_once('/').unwrap_or(("", &owner.api_version));
-    let gvk = GroupVersionKind::gvk(group, version, &owner.kind);
-    let discovery = Discovery::new(ctx.client.clone()).run_aggregated().await?;
-    let Some((kind, can)) = discovery.resolve_gvk(&gvk) else {
-        // A kind that is not served: nothing is known of the owner, so nothing is deleted.
-        return Ok(Owner::Solid);
-    };
-    let api: Api<DynamicObject> = match (&can.scope, &dependent.namespace) {
-        (kube::discovery::Scope::Namespaced, Some(namespace)) => {
-            Api::namespaced_with(ctx.client.clone(), namespace, &kind)
+    /// Foreground: all dependents go first; those that block hold the owner up.
+    async fn delete_dependents(
+        &self,
+        uid: &Uid,
+        object: &Object,
+    ) -> Result<Vec<Uid>, ReconcileError> {
+        if !self.graph.dependents(uid).any(|(_, dependent)| dependent.blocks(uid)) {
+            drop_finalizer(uid, object, FOREGROUND, self.ctx).await?;
         }
-        // A cluster-scoped object cannot be owned by a namespaced one.
-        (kube::discovery::Scope::Namespaced, None) => return Ok(Owner::Gone),
-        (kube::discovery::Scope::Cluster, _) => Api::all_with(ctx.client.clone(), &kind),
-    };
-    let live = api.get_metadata_opt(&owner.name).await?;
-    let same = live.is_some_and(|live| live.metadata.uid.as_ref() == Some(&owner.uid));
-    Ok(if same { Owner::Solid } else { Owner::Gone })
-}
+        let dependents = self.graph.dependents(uid).filter(|(_, dependent)| !dependent.deleting);
+        Ok(dependents.map(|(uid, _)| uid.clone()).collect())
+    }
 
-/// Foreground: all dependents go first; those that block hold the owner up.
-async fn delete_dependents(
-    uid: &Uid,
-    object: &Object,
-    graph: &Graph,
-    ctx: &Context,
-) -> Result<(), ReconcileError> {
-    let mut blocked = false;
-    for (dependent_uid, dependent) in graph.dependents(uid) {
-        let reference = dependent.owners.iter().find(|owner| &owner.uid == uid);
-        blocked |= reference.and_then(|owner| owner.block_owner_deletion) == Some(true);
-        if !dependent.deleting {
-            delete_if_unowned(dependent_uid, dependent, graph, ctx).await?;
+    /// Orphan: the dependents forget the owner, then it goes.
+    async fn orphan_dependents(&self, uid: &Uid, object: &Object) -> Result<(), ReconcileError> {
+        for (dependent_uid, dependent) in self.graph.dependents(uid) {
+            if let Some(live) = live(dependent_uid, dependent, self.ctx).await? {
+                let gone = std::slice::from_ref(uid);
+                drop_owners(dependent_uid, dependent, &live, gone, self.ctx).await?;
+            }
         }
+        drop_finalizer(uid, object, ORPHAN, self.ctx).await
     }
-    if blocked { Ok(()) } else { drop_finalizer(uid, object, FOREGROUND, ctx).await }
 }
 
-/// Orphan: the dependents forget the owner, then it goes.
-async fn orphan_dependents(
-    uid: &Uid,
-    object: &Object,
-    graph: &Graph,
-    ctx: &Context,
-) -> Result<(), ReconcileError> {
-    for (dependent_uid, dependent) in graph.dependents(uid) {
-        drop_owners(dependent_uid, dependent, std::slice::from_ref(uid), ctx).await?;
+/// Somebody may have said how the object's own dependents go.
+fn policy_of(live: &ObjectMeta) -> PropagationPolicy {
+    let has = |finalizer: &str| live.finalizers.iter().flatten().any(|has| has == finalizer);
+    match (has(ORPHAN), has(FOREGROUND)) {
+        (true, _) => PropagationPolicy::Orphan,
+        (false, true) => PropagationPolicy::Foreground,
+        (false, false) => PropagationPolicy::Background,
     }
-    drop_finalizer(uid, object, ORPHAN, ctx).await
 }
 
 fn api_of(object: &Object, ctx: &Context) -> Api<DynamicObject> {
@@ -138,28 +138,47 @@ fn api_of(object: &Object, ctx: &Context) -> Api<DynamicObject> {
     }
 }
 
-async fn delete(
+/// What the API says of the object; nothing when it is gone or another one has its name.
+async fn live(
     uid: &Uid,
     object: &Object,
-    policy: PropagationPolicy,
     ctx: &Context,
-) -> Result<(), ReconcileError> {
-    let params = DeleteParams {
-        propagation_policy: Some(policy),
-        preconditions: Some(Preconditions { uid: Some(uid.clone()), resource_version: None }),
-        ..Default::default()
-    };
-    settled(api_of(object, ctx).delete(&object.name, &params).await)
+) -> Result<Option<ObjectMeta>, ReconcileError> {
+    let found = api_of(object, ctx).get_metadata_opt(&object.name).await?;
+    Ok(found.map(|found| found.metadata).filter(|meta| meta.uid.as_ref() == Some(uid)))
 }
 
 async fn drop_owners(
     uid: &Uid,
     object: &Object,
+    live: &ObjectMeta,
     gone: &[Uid],
     ctx: &Context,
 ) -> Result<(), ReconcileError> {
-    let left: Vec<_> = object.owners.iter().filter(|owner| !gone.contains(&owner.uid)).collect();
-    patch(object, json!({"metadata": {"uid": uid, "ownerReferences": left}}), ctx).await
+    let owners = live.owner_references.iter().flatten();
+    let (left, leaving): (Vec<_>, Vec<_>) = owners.partition(|owner| !gone.contains(&owner.uid));
+    if leaving.is_empty() {
+        return Ok(());
+    }
+    let change =
+        json!({"uid": uid, "resourceVersion": live.resource_version, "ownerReferences": left});
+    settled(patch(object, change, ctx).await)
+}
+
+/// A circle of objects that all wait for each other is broken here: the owners of this one no
+/// longer wait for it. Returns its new version.
+async fn unblock(
+    uid: &Uid,
+    object: &Object,
+    live: &ObjectMeta,
+    ctx: &Context,
+) -> Result<Option<String>, ReconcileError> {
+    let owners = live.owner_references.iter().flatten().cloned();
+    let free = |owner| OwnerReference { block_owner_deletion: Some(false), ..owner };
+    let owners: Vec<_> = owners.map(free).collect();
+    let version = &live.resource_version;
+    let change = json!({"uid": uid, "resourceVersion": version, "ownerReferences": owners});
+    Ok(patch(object, change, ctx).await?.metadata.resource_version)
 }
 
 async fn drop_finalizer(
@@ -168,21 +187,25 @@ async fn drop_finalizer(
     finalizer: &str,
     ctx: &Context,
 ) -> Result<(), ReconcileError> {
-    let live = match api_of(object, ctx).get_metadata_opt(&object.name).await? {
-        Some(live) if live.metadata.uid.as_ref() == Some(uid) => live.metadata,
-        _ => return Ok(()),
-    };
-    let before = live.finalizers.unwrap_or_default();
-    let left: Vec<_> = before.into_iter().filter(|has| has != finalizer).collect();
-    let version = live.resource_version;
-    let change = json!({"uid": uid, "resourceVersion": version, "finalizers": left});
-    patch(object, json!({ "metadata": change }), ctx).await
+    let mut tries = 0;
+    loop {
+        let Some(live) = live(uid, object, ctx).await? else { return Ok(()) };
+        let before = live.finalizers.unwrap_or_default();
+        let left: Vec<_> = before.into_iter().filter(|has| has != finalizer).collect();
+        let version = live.resource_version;
+        let change = json!({"uid": uid, "resourceVersion": version, "finalizers": left});
+        tries += 1;
+        match patch(object, change, ctx).await {
+            Err(error) if is_conflict(&error) && tries < FINALIZER_TRIES => {}
+            outcome => return settled(outcome),
+        }
+    }
 }
 
 /// A merge patch that names the uid is refused with a conflict when the object is another one.
-async fn patch(object: &Object, change: Value, ctx: &Context) -> Result<(), ReconcileError> {
-    let api = api_of(object, ctx);
-    settled(api.patch(&object.name, &PatchParams::default(), &Patch::Merge(change)).await)
+async fn patch(object: &Object, meta: Value, ctx: &Context) -> kube::Result<DynamicObject> {
+    let change = Patch::Merge(json!({ "metadata": meta }));
+    api_of(object, ctx).patch(&object.name, &PatchParams::default(), &change).await
 }
 
 /// Gone or replaced already: that is what was wanted.
@@ -195,4 +218,8 @@ fn settled<T>(outcome: kube::Result<T>) -> Result<(), ReconcileError> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }

@@ -42,6 +42,17 @@ impl Object {
     pub fn waits_for(&self, finalizer: &str) -> bool {
         self.deleting && self.finalizers.iter().any(|has| has == finalizer)
     }
+
+    /// Does the owner with this uid have to stay for as long as this one is there.
+    pub fn blocks(&self, owner: &str) -> bool {
+        let named = |reference: &&OwnerReference| reference.uid == owner;
+        self.owners.iter().find(named).and_then(|found| found.block_owner_deletion) == Some(true)
+    }
+
+    /// An owner is in the dependent's namespace, or in none.
+    pub fn may_own(&self, dependent: &Object) -> bool {
+        self.namespace.is_none() || self.namespace == dependent.namespace
+    }
 }
 
 /// All objects by uid, and for each uid the objects that name it as an owner.
@@ -83,12 +94,14 @@ impl Graph {
         if before.as_ref() == Some(&object) {
             return Vec::new();
         }
+        // An owner that waits for its dependents may be waiting for this one's change: who is
+        // its owner now, and who was.
+        let owners = before.iter().flat_map(|before| &before.owners).chain(&object.owners);
+        let owners: BTreeSet<Uid> = owners.map(|owner| owner.uid.clone()).collect();
         self.unlink(&uid, before);
-        for owner in &object.owners {
-            self.dependents.entry(owner.uid.clone()).or_default().insert(uid.clone());
+        for owner in object.owners {
+            self.dependents.entry(owner.uid).or_default().insert(uid.clone());
         }
-        // An owner that waits for its dependents may be waiting for this one's change.
-        let owners = object.owners.into_iter().map(|owner| owner.uid);
         std::iter::once(uid).chain(owners).collect()
     }
 
@@ -180,6 +193,25 @@ mod tests {
         let first =
             Change::Listed { kind: key(&kind()), present: ["a".to_owned(), "b".into()].into() };
         check(vec![seen("a", &[]), seen("b", &["a"]), first, relist], &["b"]);
+    }
+
+    #[test]
+    fn an_owner_that_lost_a_dependent_is_looked_at() {
+        check(vec![seen("a", &[]), seen("b", &["a"]), seen("b", &["c"])], &["b", "a", "c"]);
+    }
+
+    #[test]
+    fn an_owner_is_in_the_same_namespace_or_in_none() {
+        let check = |owner: Option<&str>, expected| {
+            let mut has = object(&[]);
+            has.namespace = owner.map(str::to_owned);
+            let mut dependent = object(&[]);
+            dependent.namespace = Some("here".to_owned());
+            assert_eq!(has.may_own(&dependent), expected);
+        };
+        check(Some("here"), true);
+        check(Some("there"), false);
+        check(None, true);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use kube::Api;
@@ -27,11 +28,20 @@ pub(crate) enum Change {
     Listed { kind: String, present: BTreeSet<Uid> },
 }
 
+/// How long a kind's first list is waited for. One that cannot be listed, as when its webhook
+/// for conversion is gone, must not hold up all others.
+const LISTING_MAX: Duration = Duration::from_secs(30);
+
 /// The watches that run, by kind.
 pub(crate) struct Sources {
     context: Arc<Context>,
     changes: Sender<Change>,
-    running: BTreeMap<String, CancellationToken>,
+    running: BTreeMap<String, Running>,
+}
+
+struct Running {
+    stop: CancellationToken,
+    since: Instant,
 }
 
 impl Sources {
@@ -45,21 +55,25 @@ impl Sources {
         self.running.retain(|kind, watch| {
             let stays = kinds.contains_key(kind);
             if !stays {
-                watch.cancel();
+                watch.stop.cancel();
             }
             stays
         });
         for (kind, resource) in kinds {
             if !self.running.contains_key(&kind) {
-                self.running.insert(kind.clone(), self.start(&kind, resource));
+                let stop = self.start(&kind, resource);
+                self.running.insert(kind, Running { stop, since: Instant::now() });
             }
         }
         Ok(())
     }
 
-    /// Has every kind been listed once.
+    /// Has every kind been listed once, as far as it can be.
     pub fn all_listed(&self, graph: &Graph) -> bool {
-        !self.running.is_empty() && self.running.keys().all(|kind| graph.has_listed(kind))
+        let listed = |(kind, running): (&String, &Running)| {
+            graph.has_listed(kind) || running.since.elapsed() > LISTING_MAX
+        };
+        !self.running.is_empty() && self.running.iter().all(listed)
     }
 
     fn start(&self, kind: &str, resource: ApiResource) -> CancellationToken {
@@ -75,7 +89,7 @@ impl Sources {
 
 impl Drop for Sources {
     fn drop(&mut self) {
-        self.running.values().for_each(CancellationToken::cancel);
+        self.running.values().for_each(|running| running.stop.cancel());
     }
 }
 
