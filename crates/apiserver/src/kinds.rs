@@ -197,6 +197,17 @@ impl Kind {
         }
     }
 
+    /// `group/version/Kind` of what is stored.
+    pub(crate) fn stored_as(&self) -> String {
+        match &self.custom {
+            Some(custom) => format!("{}/{}", custom.storage_version(), self.kind),
+            None => {
+                let stored = self.stored_gvk();
+                format!("{}/{}/{}", stored.group, stored.version, stored.kind)
+            }
+        }
+    }
+
     /// The kind of the same objects that is stored as it is served.
     fn stored_kind(&self) -> &'static Arc<Kind> {
         BUILT_IN

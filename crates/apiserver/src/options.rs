@@ -46,6 +46,11 @@ impl Query {
         pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// Is the parameter there, whatever it says?
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// Is the parameter there and not false?
     pub(crate) fn flag(&self, name: &str) -> ApiResult<bool> {
         Ok(self.optional_flag(name)?.unwrap_or(false))

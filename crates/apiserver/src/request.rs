@@ -2,6 +2,7 @@
 
 mod authorize;
 mod call;
+mod deadline;
 mod path;
 mod review;
 mod turns;
@@ -80,6 +81,7 @@ pub(crate) fn read_path(kinds: &crate::kinds::Served, path: &str) {
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Response> {
+    let deadline = deadline::of(request.uri())?;
     let user = request.extensions().get::<UserInfo>().cloned().unwrap_or_else(UserInfo::anonymous);
     let about = || aggregation::Asked::read(request.method(), request.uri());
     let user = impersonation::effective(&*shared.authorizer, user, request.headers(), about)?;
@@ -135,7 +137,9 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
                 return work.await;
             }
             let asked = turns::of_object(&call, verb);
-            turns::take(&call.shared, &asked, turns::width(&call, verb), work).await
+            let work = turns::take(&call.shared, &asked, turns::width(&call, verb), work);
+            // A watch ends in other ways.
+            deadline::keep(deadline.filter(|_| verb != "watch"), work).await
         }
     }
 }

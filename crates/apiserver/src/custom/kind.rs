@@ -137,7 +137,7 @@ impl Custom {
     }
 
     /// What objects are stored as: `example.com/v1`.
-    pub(super) fn storage_version(&self) -> &str {
+    pub(crate) fn storage_version(&self) -> &str {
         &self.storage_version
     }
 

@@ -1,6 +1,9 @@
 //! Plain discovery: groups, versions, resources.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::catalog::{Catalog, Group, Version};
 use crate::computed::{self, METRICS};
@@ -91,7 +94,15 @@ fn resource(kind: &Kind) -> Value {
     if !kind.categories.is_empty() {
         value["categories"] = json!(kind.categories);
     }
+    value["storageVersionHash"] = storage_version_hash(&kind.stored_as()).into();
     value
+}
+
+/// Tells whether objects of a kind are stored as another version than before, by
+/// `group/version/Kind`. Made as upstream makes it.
+fn storage_version_hash(stored: &str) -> String {
+    const LENGTH: usize = 8;
+    STANDARD.encode(&Sha256::digest(stored)[..LENGTH])
 }
 
 fn subresource(kind: &Kind, sub: Subresource) -> Value {
@@ -136,4 +147,22 @@ pub(super) fn paths(catalog: &Catalog<'_>) -> Vec<String> {
     }
     all.sort();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn storage_versions_have_upstreams_hashes() {
+        let check = |plural, group, version, expected| {
+            let served = Served::with([]);
+            let kind = served.find(group, version, plural).unwrap();
+            assert_eq!(resource(kind)["storageVersionHash"], expected, "{plural}");
+        };
+        check("pods", "", "v1", "xPOwRZ+Yhw8=");
+        check("deployments", "apps", "v1", "8aSe+NMegvE=");
+        check("events", "events.k8s.io", "v1", "r2yiGXH7wu8=");
+        check("horizontalpodautoscalers", "autoscaling", "v1", "qwQve8ut294=");
+    }
 }
