@@ -23,6 +23,7 @@ pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod validation;
+pub mod warnings;
 
 pub use gvk::Gvk;
 pub use quantity::Quantity;

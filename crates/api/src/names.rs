@@ -21,6 +21,10 @@ const WILDCARD_ERROR: &str = "a wildcard DNS-1123 subdomain must start with '*.'
     valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and \
     end with an alphanumeric character (e.g. '*.example.com', regex used for validation is \
     '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const UNDERSCORE_ERROR: &str = "a lowercase RFC 1123 subdomain must consist of lower case \
+    alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric \
+    character (e.g. 'example.com', regex used for validation is \
+    '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
 const DNS1035_ERROR: &str = "a DNS-1035 label must consist of lower case alphanumeric characters \
     or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. \
     'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
@@ -84,6 +88,16 @@ pub fn dns_label(text: &str) -> Vec<String> {
 pub fn dns_subdomain(text: &str) -> Vec<String> {
     let fine = text.split('.').all(is_label_text);
     collect([length(text, SUBDOMAIN_LEN_MAX), unless(fine, SUBDOMAIN_ERROR)])
+}
+
+/// A DNS subdomain whose labels may have underscores: search domains of resolvers.
+pub fn dns_subdomain_with_underscore(text: &str) -> Vec<String> {
+    let inner = |c: u8| is_lower_alphanumeric(c) || b"-_".contains(&c);
+    let is_part = |part: &str| {
+        starts_and_ends(part.strip_prefix('_').unwrap_or(part), is_lower_alphanumeric, inner)
+    };
+    let fine = text.split('.').all(is_part);
+    collect([length(text, SUBDOMAIN_LEN_MAX), unless(fine, UNDERSCORE_ERROR)])
 }
 
 /// `*.` and a DNS subdomain: hosts of Ingresses.

@@ -16,6 +16,7 @@ mod certificate;
 mod cluster;
 mod config;
 mod controller;
+mod csi;
 mod definition;
 mod endpoint_slice;
 mod error;
@@ -29,9 +30,12 @@ mod pod;
 mod policy;
 mod priority_class;
 mod rbac;
+mod resource_name;
 mod selector;
 mod service;
+mod source;
 mod storage;
+mod storage_names;
 mod workload;
 
 pub use error::{ErrorKind, FieldError, aggregate, invalid_message};
@@ -138,9 +142,9 @@ fn others(gvk: &Gvk, object: &Field<'_>) {
         ("networking.k8s.io", "ServiceCIDR") => network::service_range(object),
         ("node.k8s.io", _) => network::runtime_class(object),
         ("policy", "PodDisruptionBudget") => budget::disruption(object),
-        ("storage.k8s.io", "CSIDriver") => storage::driver(object),
-        ("storage.k8s.io", "CSINode") => storage::node(object),
-        ("storage.k8s.io", "CSIStorageCapacity") => storage::capacity(object),
+        ("storage.k8s.io", "CSIDriver") => csi::driver(object),
+        ("storage.k8s.io", "CSINode") => csi::node(object),
+        ("storage.k8s.io", "CSIStorageCapacity") => csi::capacity(object),
         ("storage.k8s.io", "StorageClass") => storage::class(object),
         ("storage.k8s.io", "VolumeAttachment") => storage::attachment(object),
         ("storage.k8s.io", "VolumeAttributesClass") => storage::attributes_class(object),
@@ -176,8 +180,8 @@ fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
         ("resource.k8s.io", "ResourceClaim" | "ResourceClaimTemplate") => {
             object.at("spec").immutable(crate::read::at(old, &["spec"]));
         }
-        ("storage.k8s.io", "CSIDriver") => storage::update_driver(object, old),
-        ("storage.k8s.io", "CSIStorageCapacity") => storage::update_capacity(object, old),
+        ("storage.k8s.io", "CSIDriver") => csi::update_driver(object, old),
+        ("storage.k8s.io", "CSIStorageCapacity") => csi::update_capacity(object, old),
         ("storage.k8s.io", "StorageClass") => storage::update_class(object, old),
         ("storage.k8s.io", "VolumeAttachment") => storage::update_attachment(object, old),
         ("storage.k8s.io", "VolumeAttributesClass") => {

@@ -26,6 +26,7 @@ pub(crate) use self::path::unescape;
 pub(crate) use self::review::Review;
 use crate::authn::impersonation;
 use crate::error::{ApiError, ApiResult};
+use crate::kinds::notes;
 use crate::options::Query;
 use crate::server::Shared;
 use crate::user::UserInfo;
@@ -146,6 +147,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
 
 async fn answer_object(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiResult<Response> {
     authorize::object(call, verb)?;
+    notes::warn_of_kind(call);
     let answered = dispatch(call, verb, request).await;
     // A refusal comes with what was said before it.
     let mut response = answered.unwrap_or_else(|error| error.into_response());

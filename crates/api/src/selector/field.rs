@@ -207,6 +207,9 @@ fn supported(gvk: &Gvk, field: &str) -> Result<String, FieldSelectorError> {
     // events.k8s.io calls the same object `regarding`, old clients a pod's node `spec.host`.
     let field = match (gvk.kind.as_str(), field) {
         ("Pod", "spec.host") => "spec.nodeName".to_owned(),
+        ("Event", "reportingController") if gvk.group == "events.k8s.io" => {
+            "reportingComponent".to_owned()
+        }
         ("Event", other) if gvk.group == "events.k8s.io" => {
             other.replacen("regarding.", "involvedObject.", 1)
         }

@@ -16,6 +16,23 @@ pub(super) fn ip(field: &Field<'_>) {
     }
 }
 
+/// The name of an IPAddress object: its address as one writes it.
+pub(super) fn name(text: &str) -> Vec<String> {
+    match text.parse::<IpAddr>() {
+        Ok(address) if address.to_string() == text => Vec::new(),
+        Ok(address) => vec![format!("must be in canonical form (\"{address}\")")],
+        Err(_) => vec![IP.to_owned()],
+    }
+}
+
+/// Is it a host and a port, as `10.0.0.1:80` or `[::1]:80`?
+pub(super) fn is_port_pair(text: &str) -> bool {
+    match text.rsplit_once(':') {
+        Some((host, _)) => !host.contains(':') || (host.starts_with('[') && host.ends_with(']')),
+        None => false,
+    }
+}
+
 /// An address that endpoints may have: one that another machine can reach.
 pub(super) fn endpoint(field: &Field<'_>, family: &str) {
     match (family, field.text().parse()) {
@@ -23,6 +40,30 @@ pub(super) fn endpoint(field: &Field<'_>, family: &str) {
         ("IPv6", Ok(IpAddr::V6(address))) => special(field, v6_problem(address)),
         ("IPv4", _) => field.invalid_text("must be a valid IPv4 address"),
         _ => field.invalid_text("must be a valid IPv6 address"),
+    }
+}
+
+/// A range of addresses, as in `text`; `at` is where it is said to be wrong.
+pub(super) fn range(at: &Field<'_>, text: &str) {
+    let fine = text.split_once('/').is_some_and(|(address, length)| {
+        let bits = match address.parse::<IpAddr>() {
+            Ok(address) if address.is_ipv4() => 32,
+            Ok(_) => 128,
+            Err(_) => return false,
+        };
+        length.parse::<u8>().is_ok_and(|length| length <= bits)
+    });
+    if !fine {
+        at.invalid_as(text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    }
+}
+
+/// An address from outside that leads to a Service.
+pub(super) fn external(field: &Field<'_>) {
+    match field.text().parse() {
+        Ok(IpAddr::V4(address)) => special(field, v4_problem(address)),
+        Ok(IpAddr::V6(address)) => special(field, v6_problem(address)),
+        Err(_) => field.invalid_text(IP),
     }
 }
 
@@ -34,7 +75,7 @@ fn special(field: &Field<'_>, problem: Option<&str>) {
 
 fn v4_problem(address: Ipv4Addr) -> Option<&'static str> {
     match address.octets() {
-        [0, 0, 0, 0] => Some(UNSPECIFIED),
+        [0, 0, 0, 0] => Some("may not be unspecified (0.0.0.0)"),
         [127, ..] => Some(LOOPBACK),
         [169, 254, ..] => Some(LINK_LOCAL),
         [224, 0, 0, _] => Some(MULTICAST),
@@ -44,7 +85,7 @@ fn v4_problem(address: Ipv4Addr) -> Option<&'static str> {
 
 fn v6_problem(address: Ipv6Addr) -> Option<&'static str> {
     match address.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Some(UNSPECIFIED),
+        [0, 0, 0, 0, 0, 0, 0, 0] => Some("may not be unspecified (::)"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Some(LOOPBACK),
         [first, ..] if first & 0xffc0 == 0xfe80 => Some(LINK_LOCAL),
         [first, ..] if first & 0xff0f == 0xff02 => Some(MULTICAST),
@@ -52,7 +93,6 @@ fn v6_problem(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-const UNSPECIFIED: &str = "may not be unspecified (0.0.0.0 or ::)";
 const LOOPBACK: &str = "may not be in the loopback range (127.0.0.0/8, ::1/128)";
 const LINK_LOCAL: &str = "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
 const MULTICAST: &str = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::field::Field;
-use super::metadata;
+use super::field::{Field, NOT_NEGATIVE};
+use super::{metadata, pod, resource_name};
 use crate::{names, read};
 
 const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 pub(super) fn namespace(object: &Field<'_>) {
-    for name in object.at("spec").at("finalizers").items() {
+    let finalizers = object.at("spec").at("finalizers");
+    for name in finalizers.items() {
+        // Upstream leaves the index out of the path.
+        let name = finalizers.showing(name.value);
         name.well_formed(names::qualified_name);
         if name.text() != "kubernetes" && !name.text().contains('/') {
             name.invalid_text(
@@ -25,11 +28,17 @@ pub(super) fn lease(object: &Field<'_>) {
     let spec = object.at("spec");
     spec.at("leaseDurationSeconds").positive();
     spec.at("leaseTransitions").not_negative();
+    let (strategy, preferred) = (spec.at("strategy"), spec.at("preferredHolder"));
+    if preferred.is_some() && strategy.is_empty() {
+        preferred.forbidden("may only be specified when `strategy` is defined");
+    }
 }
 
 pub(super) fn node(object: &Field<'_>) {
     let mut seen = BTreeSet::new();
-    for taint in object.at("spec").at("taints").items() {
+    // Upstream's path is that of the metadata.
+    let taints = object.at("metadata").at("taints").showing(object.at("spec").at("taints").value);
+    for taint in taints.items() {
         let [key, value, effect] = ["key", "value", "effect"].map(|field| taint.at(field));
         metadata::label_key(&key, key.text());
         let problems = names::label_value(value.text());
@@ -38,14 +47,27 @@ pub(super) fn node(object: &Field<'_>) {
         }
         effect.one_of(&TAINT_EFFECTS);
         if !seen.insert((key.text(), effect.text())) {
-            let shown = json!({"key": key.text(), "effect": effect.text()});
-            taint.showing(&shown).duplicate();
+            taint.duplicate_because("taints must be unique by key and effect pair");
         }
+    }
+    for side in ["capacity", "allocatable"] {
+        let amounts = object.at("status").at(side);
+        amounts.entries().for_each(|(name, _)| of_node(name, &amounts.at(name)));
     }
     for range in object.at("spec").at("podCIDRs").items() {
         if !is_range(range.text()) {
             range.invalid("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
         }
+    }
+}
+
+fn of_node(name: &str, amount: &Field<'_>) {
+    let Some(quantity) = pod::quantity(amount) else { return };
+    if quantity.is_negative() {
+        amount.invalid_as(quantity.to_string(), NOT_NEGATIVE);
+    }
+    if resource_name::is_whole(name) && !quantity.is_whole() {
+        amount.invalid("must be an integer");
     }
 }
 
@@ -62,12 +84,21 @@ fn is_range(text: &str) -> bool {
 /// What a Node was once given it keeps.
 pub(super) fn update_node(object: &Field<'_>, old: &Value) {
     let spec = object.at("spec");
-    for field in ["podCIDR", "providerID"] {
-        let had = read::text(read::at(old, &["spec"]), field);
-        if !had.is_empty() && spec.at(field).text() != had {
-            spec.at(field).forbidden(format!(
-                "node updates may not change {field} except from \"\" to valid"
-            ));
+    let old = read::at(old, &["spec"]);
+    let ranges = spec.at("podCIDRs");
+    let had = read::list(old, "podCIDRs");
+    if !had.is_empty() && ranges.value.as_array().map(Vec::as_slice) != Some(had) {
+        ranges.forbidden("node updates may not change podCIDR except from \"\" to valid");
+    }
+    let id = read::text(old, "providerID");
+    if !id.is_empty() && spec.at("providerID").text() != id {
+        spec.at("providerID")
+            .forbidden("node updates may not change providerID except from \"\" to valid");
+    }
+    let mut seen = BTreeSet::new();
+    for address in object.at("status").at("addresses").items() {
+        if !seen.insert((address.at("type").text(), address.at("address").text())) {
+            address.duplicate();
         }
     }
 }

@@ -180,6 +180,16 @@ impl<'a> Field<'a> {
         self.push(ErrorKind::NotFound, self.value.clone(), "");
     }
 
+    /// Something named is not there, and what there is.
+    pub(super) fn not_found_because(&self, detail: impl Into<String>) {
+        self.push(ErrorKind::NotFound, self.value.clone(), detail);
+    }
+
+    /// The value is there already, and what makes two the same.
+    pub(super) fn duplicate_because(&self, detail: impl Into<String>) {
+        self.push(ErrorKind::Duplicate, self.value.clone(), detail);
+    }
+
     /// The text is longer than `max` bytes.
     pub(super) fn too_long(&self, max: usize) {
         let detail = format!("may not be more than {max} bytes");

@@ -14,12 +14,13 @@ const PATH_PARTS: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
 const PATH_ENDS: [&str; 2] = ["/..", "/."];
 
 pub(super) fn create(object: &Field<'_>) {
+    let named = object.at("spec").at("ingressClassName");
     let class = meta::annotation(object.value, CLASS_ANNOTATION);
-    if let Some(class) = class.filter(|_| object.at("spec").at("ingressClassName").is_some()) {
+    if let Some(class) = class.filter(|class| named.is_some() && *class != named.text()) {
         object
             .at("annotations")
             .at(CLASS_ANNOTATION)
-            .invalid_as(class, "can not be set when the class field is also set");
+            .invalid_as(class, "must match `ingressClassName` when both are specified");
     }
     check(object);
 }
@@ -50,7 +51,8 @@ fn rule(rule: &Field<'_>) {
     let name = rule.at("host");
     if name.text().parse::<IpAddr>().is_ok() {
         name.invalid("must be a DNS name, not an IP address");
-    } else if !name.is_empty() {
+    }
+    if !name.is_empty() {
         host(&name);
     }
     let http = rule.at("http");
@@ -62,7 +64,9 @@ fn rule(rule: &Field<'_>) {
     }
     for item in http.at("paths").items() {
         path(&item);
-        backend(&item.at("backend"));
+        if !item.at("pathType").is_empty() {
+            backend(&item.at("backend"));
+        }
     }
 }
 
@@ -107,10 +111,7 @@ fn backend(backend: &Field<'_>) {
             backend.invalid_as("", "cannot set both resource and service backends");
         }
         (true, false) => self::service(backend, &service),
-        (false, true) => {
-            resource.at("kind").must_be_given();
-            resource.at("name").must_be_given();
-        }
+        (false, true) => reference(&resource),
         (false, false) => backend.invalid_as("", "resource or service backend is required"),
     }
 }
@@ -148,9 +149,34 @@ pub(super) fn class(object: &Field<'_>) {
     }
     let parameters = object.at("spec").at("parameters");
     if parameters.is_some() {
-        parameters.at("kind").must_be_given();
-        parameters.at("name").must_be_given();
-        parameters.at("scope").one_of(&["Cluster", "Namespace"]);
+        reference(&parameters);
+        scope(&parameters);
+    }
+}
+
+/// An object of any kind.
+fn reference(reference: &Field<'_>) {
+    if reference.at("apiGroup").is_some() {
+        reference.at("apiGroup").well_formed(names::dns_subdomain);
+    }
+    for field in ["kind", "name"].map(|field| reference.at(field)) {
+        match field.is_empty() {
+            true => field.required(""),
+            false => field.well_formed(names::path_segment),
+        }
+    }
+}
+
+fn scope(parameters: &Field<'_>) {
+    let (scope, space) = (parameters.at("scope"), parameters.at("namespace"));
+    scope.one_of(&["Cluster", "Namespace"]);
+    match scope.text() {
+        "Namespace" if !space.is_some() => {
+            space.required("`parameters.scope` is set to 'Namespace'");
+        }
+        "Namespace" => space.well_formed(names::dns_label),
+        "Cluster" if space.is_some() => space.forbidden("`parameters.scope` is set to 'Cluster'"),
+        _ => {}
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::field::{Field, NOT_NEGATIVE};
+use super::{address, storage_names};
 use crate::{Gvk, meta, names};
 
 /// All annotations of an object together, keys and values.
@@ -59,7 +60,14 @@ fn name_rule(gvk: &Gvk) -> NameRule {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Namespace") => names::dns_label,
         ("", "Service") => names::dns1035_label,
-        ("apiregistration.k8s.io", _) | ("rbac.authorization.k8s.io", _) => names::path_segment,
+        ("", "Event")
+        | ("events.k8s.io", _)
+        | ("apiregistration.k8s.io", _)
+        | ("certificates.k8s.io", "CertificateSigningRequest")
+        | ("policy", _)
+        | ("rbac.authorization.k8s.io", _) => names::path_segment,
+        ("networking.k8s.io", "IPAddress") => address::name,
+        ("storage.k8s.io", "CSIDriver") => storage_names::of_driver,
         _ => names::dns_subdomain,
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::field::Field;
-use super::{address, selector};
+use super::{address, metadata, pod, selector};
 use crate::{names, read};
 
 const CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
@@ -56,21 +56,41 @@ fn policy_peer(peer: &Field<'_>) {
         selector::check(selected);
     }
     let selects = pods.is_some() || spaces.is_some();
+    if block.is_some() {
+        ip_block(&block);
+    }
     if block.is_some() && selects {
         peer.forbidden("may not specify both ipBlock and another peer");
-    } else if block.is_some() {
-        let range = block.at("cidr");
-        if range.is_empty() {
-            range.required("");
-        } else {
-            cidr(&range);
-        }
-        block.at("except").items().for_each(|range| {
-            cidr(&range);
-        });
-    } else if !selects {
+    } else if !block.is_some() && !selects {
         peer.required("must specify a peer");
     }
+}
+
+/// A range of addresses and smaller ones that are not meant.
+fn ip_block(block: &Field<'_>) {
+    let range = block.at("cidr");
+    if range.is_empty() {
+        return range.required("");
+    }
+    let Some(whole) = cidr(&range) else { return };
+    for part in block.at("except").items() {
+        if cidr(&part).is_some_and(|part| !is_within(part, whole)) {
+            part.invalid("must be a strict subset of `cidr`");
+        }
+    }
+}
+
+/// Is one range a smaller one in the other?
+fn is_within((address, length): (IpAddr, u8), (whole, whole_length): (IpAddr, u8)) -> bool {
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    };
+    let ((part, size), (all, other_size)) = (bits(address), bits(whole));
+    // A range of all addresses would be shifted by all bits, which leaves nothing to compare.
+    let rest = u32::from(size - whole_length.min(size));
+    let same = part.checked_shr(rest).unwrap_or(0) == all.checked_shr(rest).unwrap_or(0);
+    size == other_size && same && whole_length < length
 }
 
 /// A range of addresses; says so where it is none.
@@ -105,21 +125,18 @@ pub(super) fn update_service_range(object: &Field<'_>, old: &Value) {
 }
 
 pub(super) fn ip_address(object: &Field<'_>) {
-    let name = object.at("metadata").at("name");
-    match name.text().parse::<IpAddr>() {
-        Ok(address) if address.to_string() == name.text() => {}
-        Ok(address) => name.invalid(format!("must be in canonical form (\"{address}\")")),
-        Err(_) => address::ip(&name),
-    }
     let parent = object.at("spec").at("parentRef");
     if !parent.is_some() {
         return parent.required("");
     }
-    parent.at("resource").must_be_given();
-    parent.at("name").must_be_given();
-    for field in ["name", "namespace", "resource"] {
-        if !parent.at(field).is_empty() {
-            parent.at(field).well_formed(names::path_segment);
+    if !parent.at("group").is_empty() {
+        parent.at("group").well_formed(names::dns_subdomain);
+    }
+    for field in ["resource", "name", "namespace"].map(|field| parent.at(field)) {
+        if !field.is_empty() {
+            field.well_formed(names::path_segment);
+        } else if !field.path().ends_with("namespace") {
+            field.required("");
         }
     }
 }
@@ -169,6 +186,12 @@ fn endpoint(entry: &Field<'_>) {
 
 pub(super) fn runtime_class(object: &Field<'_>) {
     object.at("handler").well_formed(names::dns_label);
+    // Upstream leaves the field out of the path.
+    let overhead = object.at("overhead");
+    pod::overhead(&overhead.showing(overhead.at("podFixed").value));
+    let placed = object.at("scheduling");
+    metadata::labels(&placed.at("nodeSelector"));
+    pod::tolerations(&placed.at("tolerations"));
 }
 
 pub(super) fn update_runtime_class(object: &Field<'_>, old: &Value) {

@@ -21,9 +21,18 @@ pub(super) fn check(object: &Field<'_>) {
     metadata::labels(&spec.at("selector"));
     affinity(&spec);
     addresses(&spec);
-    spec.at("externalIPs").items().for_each(|ip| address::ip(&ip));
-    spec.at("type").one_of(&TYPES);
+    spec.at("externalIPs").items().for_each(|ip| address::external(&ip));
+    let kind = spec.at("type");
+    kind.one_of(&TYPES);
+    if kind.text() == "ClusterIP" {
+        for port in spec.at("ports").items().map(|port| port.at("nodePort")) {
+            if port.number() != 0 {
+                port.forbidden("may not be used when `type` is 'ClusterIP'");
+            }
+        }
+    }
     no_duplicates(&spec);
+    source_ranges(object);
     balancer_fields(&spec);
     traffic_policies(&spec);
 }
@@ -31,6 +40,7 @@ pub(super) fn check(object: &Field<'_>) {
 /// The address of a Service is known to its clients and must not change while it has one.
 pub(super) fn update(object: &Field<'_>, old: &Value) {
     let (spec, old) = (object.at("spec"), read::at(old, &["spec"]));
+    balancer_stays(&spec, old);
     let had = read::text(old, "clusterIP");
     let named = [spec.value, old].iter().any(|spec| read::text(spec, "type") == "ExternalName");
     let now = spec.at("clusterIP").text();
@@ -44,6 +54,25 @@ pub(super) fn update(object: &Field<'_>, old: &Value) {
         false => "may not change once set",
     };
     addresses.key("0").invalid_as(shown, detail);
+}
+
+fn balancer_stays(spec: &Field<'_>, old: &Value) {
+    let balances = |spec: &Value| read::text(spec, "type") == "LoadBalancer";
+    if !balances(spec.value) || !balances(old) {
+        return;
+    }
+    let class = spec.at("loadBalancerClass");
+    if *class.value != *read::at(old, &["loadBalancerClass"]) {
+        class.invalid("may not change once set");
+    }
+    let local = |spec: &Value| read::text(spec, "externalTrafficPolicy") == "Local";
+    let port = spec.at("healthCheckNodePort");
+    if local(spec.value)
+        && local(old)
+        && port.number() != read::int(old, "healthCheckNodePort").unwrap_or_default()
+    {
+        port.forbidden("field is immutable");
+    }
 }
 
 fn is_headless(spec: &Value) -> bool {
@@ -62,11 +91,6 @@ fn of_type(spec: &Field<'_>, headless: bool) {
             spec.at("clusterIPs").key("0").invalid_as("None", detail);
         }
         "ExternalName" => external_name(spec),
-        "ClusterIP" => ports.items().map(|port| port.at("nodePort")).for_each(|port| {
-            if port.number() != 0 {
-                port.forbidden("may not be used when `type` is 'ClusterIP'");
-            }
-        }),
         _ => {}
     }
     if kind == "LoadBalancer" {
@@ -141,29 +165,69 @@ fn affinity(spec: &Field<'_>) {
 
 fn addresses(spec: &Field<'_>) {
     const FAMILIES: usize = 2;
+    if spec.at("type").text() == "ExternalName" {
+        return;
+    }
     let (one, all) = (spec.at("clusterIP"), spec.at("clusterIPs"));
     let first = all.items().next();
     if one.is_empty() && first.is_some() {
-        all.forbidden("must be empty when `clusterIP` is not specified");
+        all.invalid("must be empty when `clusterIP` is not specified");
     }
     if first.is_some_and(|first| !one.is_empty() && first.text() != one.text()) {
         all.invalid("first value must match `clusterIP`");
     }
-    if all.len() > FAMILIES {
-        all.invalid("may only hold up to 2 values");
-    }
-    for address in all.items() {
-        match address.text() {
-            "None" if all.len() > 1 => all.invalid("'None' must be the first and only value"),
-            "None" => {}
-            _ => address::ip(&address),
+    let mut seen = BTreeSet::new();
+    for family in spec.at("ipFamilies").items() {
+        family.one_of(&["IPv4", "IPv6"]);
+        if !seen.insert(family.text()) {
+            family.duplicate();
         }
     }
-    let families = spec.at("ipFamilies");
-    families.items().for_each(|family| family.one_of(&["IPv4", "IPv6"]));
     let policy = spec.at("ipFamilyPolicy");
     if policy.is_some() {
         policy.one_of(&["PreferDualStack", "RequireDualStack", "SingleStack"]);
+    }
+    let before = spec.error_count();
+    for (index, address) in all.items().enumerate() {
+        match address.text() {
+            "None" if index == 0 && all.len() > 1 => {
+                all.invalid("'None' must be the first and only value");
+            }
+            "None" if index == 0 => {}
+            _ => address::ip(&address),
+        }
+    }
+    let fine = spec.error_count() == before;
+    if all.len() > FAMILIES {
+        all.invalid("may only hold up to 2 values");
+    }
+    if fine {
+        of_families(spec, &all);
+    }
+}
+
+/// Valid addresses, one of each family and in the families' order.
+fn of_families(spec: &Field<'_>, all: &Field<'_>) {
+    let is_new = |field: &Field<'_>| field.text().contains(':');
+    let new = all.items().filter(is_new).count();
+    if all.len() > 1 && (new == 0 || new == all.len()) {
+        all.invalid("may specify no more than one IP for each IP family");
+    }
+    if is_headless(spec.value) {
+        return;
+    }
+    for (index, (address, family)) in all.items().zip(spec.at("ipFamilies").items()).enumerate() {
+        let wanted = family.text();
+        let fits = match wanted {
+            "IPv4" => !is_new(&address),
+            "IPv6" => is_new(&address),
+            _ => true,
+        };
+        if !fits {
+            address.invalid(format!(
+                "expected an {wanted} value as indicated by `ipFamilies[{index}]`"
+            ));
+        }
     }
 }
 
@@ -190,11 +254,35 @@ fn balancer_fields(spec: &Field<'_>) {
         }
         return;
     }
-    let fields = ["loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "loadBalancerClass"];
-    for field in fields.map(|field| spec.at(field)) {
-        if field.is_some() && field.value.as_array().is_none_or(|ranges| !ranges.is_empty()) {
+    let fields = ["allocateLoadBalancerNodePorts", "loadBalancerClass"];
+    for field in fields.map(|field| spec.at(field)).into_iter().filter(Field::is_some) {
+        field.forbidden(BALANCERS_ONLY);
+    }
+}
+
+/// Whose packets a balancer takes, in the field or in the annotation that was before it. They may
+/// have spaces around them, for old times' sake.
+fn source_ranges(object: &Field<'_>) {
+    const ANNOTATION: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+    let spec = object.at("spec");
+    let is_balancer = spec.at("type").text() == "LoadBalancer";
+    let given = spec.at("loadBalancerSourceRanges");
+    // Upstream's path.
+    let field = spec.at("LoadBalancerSourceRanges").showing(given.value);
+    if !given.is_empty() {
+        if !is_balancer {
             field.forbidden(BALANCERS_ONLY);
         }
+        field.items().for_each(|range| address::range(&range, range.text().trim()));
+        return;
+    }
+    let annotation = object.at("metadata").at("annotations").key(ANNOTATION);
+    if annotation.is_some() && !is_balancer {
+        annotation.forbidden(BALANCERS_ONLY);
+    }
+    let text = annotation.text().trim();
+    if !text.is_empty() {
+        text.split(',').for_each(|range| address::range(&annotation, range.trim()));
     }
 }
 
@@ -205,12 +293,15 @@ fn traffic_policies(spec: &Field<'_>) {
     let outside = matches!(kind, "NodePort" | "LoadBalancer") || !spec.at("externalIPs").is_empty();
     if !external.is_empty() {
         match outside {
-            true => external.one_of(&POLICIES),
+            true if !POLICIES.contains(&external.text()) => external.unsupported(&POLICIES),
+            true => {}
             false => external.invalid("may only be set for externally-accessible services"),
         }
     }
-    if TYPES.contains(&kind) && kind != "ExternalName" {
-        internal.one_of(&POLICIES);
+    if internal.is_some() && !POLICIES.contains(&internal.text()) {
+        internal.unsupported(&POLICIES);
+    } else if !internal.is_some() && TYPES.contains(&kind) && kind != "ExternalName" {
+        internal.required("");
     }
     let distribution = spec.at("trafficDistribution");
     if distribution.is_some() {

@@ -2,71 +2,145 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::field::{Field, changes, same};
-use super::selector;
+use super::source::{self, Owner};
+use super::{pod, selector};
+use crate::quantity::Quantity;
 use crate::{names, read};
 
 const ACCESS_MODES: [&str; 4] =
     ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 const VOLUME_MODES: [&str; 2] = ["Block", "Filesystem"];
+/// In upstream's order: the first one given counts, the others are too many.
 const SOURCES: [&str; 22] = [
+    "hostPath",
+    "gcePersistentDisk",
     "awsElasticBlockStore",
-    "azureDisk",
-    "azureFile",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
     "cephfs",
+    "iscsi",
     "cinder",
-    "csi",
     "fc",
     "flexVolume",
-    "flocker",
-    "gcePersistentDisk",
-    "glusterfs",
-    "hostPath",
-    "iscsi",
-    "local",
-    "nfs",
+    "azureFile",
+    "vsphereVolume",
     "photonPersistentDisk",
     "portworxVolume",
-    "quobyte",
-    "rbd",
+    "azureDisk",
     "scaleIO",
+    "local",
     "storageos",
-    "vsphereVolume",
+    "csi",
+];
+const CSI_SECRETS: [&str; 4] = [
+    "controllerPublishSecretRef",
+    "controllerExpandSecretRef",
+    "nodePublishSecretRef",
+    "nodeExpandSecretRef",
 ];
 
 pub(super) fn volume(object: &Field<'_>) {
     let spec = object.at("spec");
     access_modes(&spec.at("accessModes"), "");
-    let capacity = spec.at("capacity");
-    if capacity.is_empty() {
-        capacity.required("");
-    } else if capacity.at("storage").value.is_null() || capacity.len() > 1 {
-        capacity.unsupported(&["storage"]);
-    }
-    let given: Vec<_> = SOURCES.iter().filter(|source| spec.at(source).is_some()).collect();
-    match given[..] {
-        [] => spec.required("must specify a volume type"),
-        [_] => {}
-        [_, ref more @ ..] => {
-            for source in more {
-                spec.at(source).forbidden("may not specify more than 1 volume type");
-            }
-        }
-    }
-    let path = spec.at("hostPath");
-    if path.is_some() {
-        path.at("path").must_be_given();
-        if path.at("path").text().split('/').any(|part| part == "..") {
-            path.at("path").invalid("must not contain '..'");
-        }
-    }
+    capacity_of(&spec.at("capacity"));
     let policy = spec.at("persistentVolumeReclaimPolicy");
-    if policy.is_some() {
+    if !policy.is_empty() {
         policy.one_of(&["Delete", "Recycle", "Retain"]);
     }
+    let nodes = spec.at("nodeAffinity");
+    if nodes.is_some() && !nodes.at("required").is_some() {
+        nodes.at("required").required("must specify required node constraints");
+    } else if nodes.is_some() {
+        pod::node_selector(&nodes.at("required"));
+    }
+    let kind = source::one_of(&spec, &SOURCES, |kind, source| self::source(kind, source));
+    if kind == Some("local") && !nodes.is_some() {
+        nodes.required("Local volume requires node affinity");
+    }
+    let name = object.at("metadata").at("name").text();
+    if kind == Some("iscsi") {
+        initiator(&spec.at("iscsi"), name);
+    }
+    let path = spec.at("hostPath").at("path").text();
+    let is_root = !path.is_empty() && path.split('/').all(|step| step.is_empty() || step == ".");
+    if is_root && policy.text() == "Recycle" {
+        policy.forbidden("may not be 'recycle' for a hostPath mount of '/'");
+    }
     class_and_mode(&spec);
+    let attributes = spec.at("volumeAttributesClassName");
+    if attributes.is_some() && attributes.is_empty() {
+        attributes.required("an empty string is disallowed");
+    } else if attributes.is_some() {
+        attributes.well_formed(names::dns_subdomain);
+    }
+    if attributes.is_some() && !spec.at("csi").is_some() {
+        spec.at("csi").required("has to be specified when using volumeAttributesClassName");
+    }
+}
+
+fn capacity_of(capacity: &Field<'_>) {
+    if capacity.is_empty() {
+        capacity.required("");
+    }
+    if capacity.at("storage").value.is_null() || capacity.len() > 1 {
+        let shown = if capacity.is_some() { capacity.value.clone() } else { json!({}) };
+        capacity.showing(&shown).unsupported(&["storage"]);
+    }
+    for (_, amount) in capacity.entries() {
+        let Some(quantity) = pod::quantity(&amount) else { continue };
+        if quantity.is_negative() {
+            amount.invalid("must be a valid resource quantity");
+        }
+        positive(&amount, quantity);
+    }
+}
+
+fn positive(at: &Field<'_>, amount: Quantity) {
+    if amount.is_zero() || amount.is_negative() {
+        at.invalid_as(amount.to_string(), "must be greater than zero");
+    }
+}
+
+fn source(kind: &str, source: &Field<'_>) {
+    match kind {
+        "local" if source.at("path").is_empty() => source.at("path").required(""),
+        "local" => source::no_backsteps(&source.at("path")),
+        "csi" => {
+            source::check(kind, source, Owner::Persistent);
+            source.at("volumeHandle").must_be_given();
+            for secret in CSI_SECRETS.map(|field| source.at(field)) {
+                if secret.is_some() {
+                    of_secret(&secret.at("name"), names::dns_subdomain);
+                    of_secret(&secret.at("namespace"), names::dns_label);
+                }
+            }
+        }
+        _ => source::check(kind, source, Owner::Persistent),
+    }
+}
+
+fn of_secret(name: &Field<'_>, rule: fn(&str) -> Vec<String>) {
+    match name.is_empty() {
+        true => name.required(""),
+        false => name.well_formed(rule),
+    }
+}
+
+fn initiator(disk: &Field<'_>, volume: &str) {
+    const LEN_MAX: usize = 64;
+    let portal = disk.at("targetPortal");
+    if disk.at("initiatorName").is_some() && volume.len() + 1 + portal.text().len() > LEN_MAX {
+        disk.at("targetportal").showing(portal.value).invalid_text(
+            "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if \
+             iscsi.initiatorName is specified.",
+        );
+    }
 }
 
 fn access_modes(modes: &Field<'_>, why: &str) {
@@ -98,50 +172,137 @@ fn class_and_mode(spec: &Field<'_>) {
 /// What a volume is stays.
 pub(super) fn update_volume(object: &Field<'_>, old: &Value) {
     let spec = object.at("spec");
-    let changed = |source: &&str| !same(spec.at(source).value, read::at(old, &["spec", source]));
-    if SOURCES.iter().any(changed) {
+    let old = read::at(old, &["spec"]);
+    let mut new = spec.value.clone();
+    // The secret for growing may come later.
+    if read::at(old, &["csi", "controllerExpandSecretRef"]).is_null()
+        && let Some(csi) = new.get_mut("csi").and_then(Value::as_object_mut)
+    {
+        csi.remove("controllerExpandSecretRef");
+    }
+    if SOURCES.iter().any(|source| !same(&new[*source], &old[*source])) {
         let why = "spec.persistentvolumesource is immutable after creation";
         spec.at("persistentvolumesource").forbidden(why);
     }
-    spec.at("volumeMode").immutable(read::at(old, &["spec", "volumeMode"]));
+    // Upstream leaves the spec out of these paths.
+    object.at("volumeMode").showing(spec.at("volumeMode").value).immutable(&old["volumeMode"]);
+    let nodes = spec.at("nodeAffinity");
+    if !old["nodeAffinity"].is_null() && !same(nodes.value, &old["nodeAffinity"]) {
+        object
+            .at("nodeAffinity")
+            .showing(nodes.value)
+            .invalid("field is immutable, except for updating from beta label to GA");
+    }
+    let class = "volumeAttributesClassName";
+    if !old[class].is_null() && !spec.at(class).is_some() {
+        spec.at(class).forbidden("update from non-nil value to nil is forbidden");
+    }
 }
 
 pub(super) fn claim(object: &Field<'_>) {
-    let spec = object.at("spec");
-    access_modes(&spec.at("accessModes"), "at least 1 access mode is required");
-    let storage = spec.at("resources").at("requests").key("storage");
-    if storage.value.is_null() {
-        spec.at("resources").key("storage").required("");
-    } else if crate::Quantity::from_value(storage.value)
-        .is_ok_and(|q| q.is_zero() || q.is_negative())
-    {
-        storage.invalid("must be greater than zero");
-    }
+    claim_spec(&object.at("spec"));
+}
+
+/// The spec of a claim, or of one that is made with a pod.
+pub(super) fn claim_spec(spec: &Field<'_>) {
     if spec.at("selector").is_some() {
         selector::check(&spec.at("selector"));
     }
-    class_and_mode(&spec);
+    access_modes(&spec.at("accessModes"), "at least 1 access mode is required");
+    // Upstream leaves the requests out of the path.
+    let asked = spec.at("resources").at("requests").at("storage");
+    let at = spec.at("resources").key("storage");
+    match pod::quantity(&at.showing(asked.value)) {
+        Some(amount) => positive(&at, amount),
+        None if !asked.is_some() => at.required(""),
+        None => {}
+    }
+    class_and_mode(spec);
+    data_source(spec);
+    let attributes = spec.at("volumeAttributesClassName");
+    if !attributes.is_empty() {
+        attributes.well_formed(names::dns_subdomain);
+    }
+}
+
+/// What a claim's volume is to be filled with, in its old and its new form.
+fn data_source(spec: &Field<'_>) {
+    let (old, new) = (spec.at("dataSource"), spec.at("dataSourceRef"));
+    for reference in [&old, &new].into_iter().filter(|reference| reference.is_some()) {
+        let [name, kind, group] = ["name", "kind", "apiGroup"].map(|field| reference.at(field));
+        name.must_be_given();
+        kind.must_be_given();
+        if group.is_empty() && kind.text() != "PersistentVolumeClaim" {
+            reference.invalid_as(
+                kind.text(),
+                "must be 'PersistentVolumeClaim' when referencing the default apiGroup",
+            );
+        } else if !group.is_empty() {
+            group.well_formed(names::dns_subdomain);
+        }
+    }
+    let space = new.at("namespace");
+    if !space.is_empty() {
+        space.well_formed(names::dns_label);
+    }
+    let shown = || Value::from(old.path());
+    if !space.is_empty() && old.is_some() {
+        spec.invalid_as(shown(), "may not be specified when dataSourceRef.namespace is specified");
+    } else if old.is_some() && new.is_some() {
+        let equal = |field: &str| old.at(field).value == new.at(field).value;
+        if !["apiGroup", "kind", "name"].into_iter().all(equal) {
+            spec.invalid_as(shown(), "must match dataSourceRef");
+        }
+    }
 }
 
 /// A claim may be bound and grow, and else it stays as it is.
 pub(super) fn update_claim(object: &Field<'_>, old: &Value) {
-    let spec = object.at("spec");
-    let bound_now = read::at(old, &["spec", "volumeName"]).as_str().is_none_or(str::is_empty);
+    let (spec, was) = (object.at("spec"), read::at(old, &["spec"]));
+    let bound = read::at(object.value, &["status", "phase"]) == "Bound";
+    let unbound_before = read::text(was, "volumeName").is_empty();
+    let unclassed = was.get("storageClassName").is_none_or(Value::is_null);
     let fixed = |value: &Value| {
         let mut fields = value.clone();
         let Some(map) = fields.as_object_mut() else { return fields };
-        map.remove("volumeAttributesClassName");
-        map.remove("resources");
-        if bound_now {
+        if bound {
+            map.remove("volumeAttributesClassName");
+            let requests = map.get_mut("resources").and_then(|all| all.get_mut("requests"));
+            requests.and_then(Value::as_object_mut).map(|amounts| amounts.remove("storage"));
+        }
+        if unbound_before {
             map.remove("volumeName");
+        }
+        if unclassed {
+            map.remove("storageClassName");
         }
         fields
     };
-    if !changes("", &fixed(spec.value), &fixed(read::at(old, &["spec"]))).is_empty() {
+    if !changes("", &fixed(spec.value), &fixed(was)).is_empty() {
         spec.forbidden(
             "spec is immutable after creation except resources.requests and \
              volumeAttributesClassName for bound claims",
         );
+    }
+    smaller(&spec, old);
+    object.at("volumeMode").showing(spec.at("volumeMode").value).immutable(&was["volumeMode"]);
+    let class = spec.at("volumeAttributesClassName");
+    if !was["volumeAttributesClassName"].is_null() && !class.is_some() {
+        class.forbidden("update from non-nil value to nil is forbidden");
+    } else if !read::is_empty(was, "volumeAttributesClassName") && class.is_empty() {
+        class.forbidden("update from non-nil value to an empty string is forbidden");
+    }
+}
+
+/// What was asked for may be less again while the volume has not grown so far.
+fn smaller(spec: &Field<'_>, old: &Value) {
+    let asked = spec.at("resources").at("requests").at("storage");
+    let amount =
+        |path: &[&str]| Quantity::from_value(read::at(old, path)).unwrap_or(Quantity::ZERO);
+    let Ok(new) = Quantity::from_value(asked.value) else { return };
+    let before = amount(&["spec", "resources", "requests", "storage"]);
+    if new < before && new <= amount(&["status", "capacity", "storage"]) {
+        asked.forbidden("field can not be less than status.capacity");
     }
 }
 
@@ -203,54 +364,4 @@ pub(super) fn attachment(object: &Field<'_>) {
 
 pub(super) fn update_attachment(object: &Field<'_>, old: &Value) {
     object.at("spec").immutable(read::at(old, &["spec"]));
-}
-
-pub(super) fn driver(object: &Field<'_>) {
-    let modes = object.at("spec").at("volumeLifecycleModes");
-    for mode in modes.items() {
-        if !["Ephemeral", "Persistent"].contains(&mode.text()) {
-            modes.showing(mode.value).unsupported(&["Ephemeral", "Persistent"]);
-        }
-    }
-}
-
-pub(super) fn update_driver(object: &Field<'_>, old: &Value) {
-    let spec = object.at("spec");
-    for field in ["attachRequired", "volumeLifecycleModes"] {
-        spec.at(field).immutable(read::at(old, &["spec", field]));
-    }
-}
-
-pub(super) fn node(object: &Field<'_>) {
-    let drivers = object.at("spec").at("drivers");
-    let mut seen = BTreeSet::new();
-    for driver in drivers.items() {
-        driver.at("name").must_be_given();
-        driver.at("nodeID").must_be_given();
-        if !seen.insert(driver.at("name").text()) {
-            driver.at("name").duplicate();
-        }
-        let count = driver.at("allocatable").at("count");
-        count.not_negative();
-        for key in driver.at("topologyKeys").items() {
-            key.well_formed(names::qualified_name);
-        }
-    }
-}
-
-pub(super) fn capacity(object: &Field<'_>) {
-    let class = object.at("storageClassName");
-    class.must_be_given();
-    if !class.is_empty() {
-        class.well_formed(names::dns_subdomain);
-    }
-    if object.at("nodeTopology").is_some() {
-        selector::check(&object.at("nodeTopology"));
-    }
-}
-
-pub(super) fn update_capacity(object: &Field<'_>, old: &Value) {
-    for field in ["nodeTopology", "storageClassName"] {
-        object.at(field).immutable(read::at(old, &[field]));
-    }
 }

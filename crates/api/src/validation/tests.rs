@@ -6,6 +6,7 @@ use super::{create, update};
 use crate::{Gvk, defaults};
 
 mod admission;
+mod budgets;
 mod config;
 mod kinds;
 mod metadata;
@@ -13,6 +14,7 @@ mod network;
 mod pod;
 mod pod_fields;
 mod pod_parts;
+mod pod_volumes;
 mod policy;
 mod priority_class;
 mod workload;

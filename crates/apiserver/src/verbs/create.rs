@@ -63,6 +63,8 @@ pub(crate) async fn insert(
     webhooks::mutate_create(call, &mut object, dry_run).await?;
     admission::may_grant(call, None, &object)?;
     custom::warn(call, &object);
+    let told = api::warnings::create(&call.kind.stored_gvk(), &object);
+    told.into_iter().for_each(|text| call.warn(text));
     let prefix = meta(&object, "generateName").to_owned();
     let generate = meta(&object, "name").is_empty() && !prefix.is_empty();
     for _ in 0..NAMES_MAX {
@@ -184,7 +186,7 @@ pub(crate) fn set_managers(
     let schema = call.kind.schema().ok_or_else(ApiError::no_such_path)?;
     let write = Write {
         schema: &schema,
-        gvk: &call.kind.gvk(),
+        gvk: &call.kind.stored_gvk(),
         manager: &call.manager()?,
         subresource: call.subresource.map_or("", |subresource| subresource.name()),
         now: &now(),

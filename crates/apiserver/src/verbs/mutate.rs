@@ -164,6 +164,8 @@ fn finish(
     strategy::allocate(call.registry(), kind, Some(old), new)?;
     if part == Part::Main {
         notes::warn(call, Some(old), new);
+        let told = api::warnings::update(&kind.stored_gvk(), old, new);
+        told.into_iter().for_each(|text| call.warn(text));
     }
     // As upstream, to be placed is no change of what is wanted.
     if part != Part::Binding && strategy::bumps_generation(kind, old, new) {

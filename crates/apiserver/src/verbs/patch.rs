@@ -247,7 +247,7 @@ impl Apply<'_> {
         let schema = self.call.kind.schema().ok_or_else(ApiError::no_such_path)?;
         let write = Write {
             schema: &schema,
-            gvk: &self.call.kind.gvk(),
+            gvk: &self.call.kind.stored_gvk(),
             manager: self.manager,
             subresource: self.call.subresource.map_or("", |subresource| subresource.name()),
             now: &now(),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Seen, env, handler, label, mount, resources, security};
+use super::volume::Volumes;
+use super::{Seen, claim, env, handler, label, mount, resources, security};
 use crate::names;
 use crate::validation::address;
 use crate::validation::field::Field;
@@ -10,46 +11,84 @@ use crate::validation::field::Field;
 const RESTART_POLICIES: [&str; 3] = ["Always", "Never", "OnFailure"];
 const SIDECARS_ONLY: &str = "may not be set for init containers without restartPolicy=Always";
 
-/// All containers of a pod, which has these volumes.
-pub(super) fn all(spec: &Field<'_>, volumes: &BTreeSet<&str>) {
+/// What the containers of a pod have in common.
+struct Pod<'a> {
+    volumes: &'a Volumes<'a>,
+    claims: &'a claim::Claims<'a>,
+    /// How long it may take to end.
+    grace: i64,
+    restart: &'a str,
+    /// Are its users those of the host?
+    host_users: bool,
+}
+
+/// All containers of a pod, which has these volumes and claims.
+pub(super) fn all<'a>(spec: &Field<'a>, volumes: &Volumes<'a>, claims: &claim::Claims<'a>) {
+    let pod = Pod {
+        volumes,
+        claims,
+        grace: spec.at("terminationGracePeriodSeconds").number(),
+        restart: spec.at("restartPolicy").text(),
+        host_users: spec.at("hostUsers").value != &serde_json::Value::Bool(false),
+    };
     let containers = spec.at("containers");
     if containers.is_empty() {
         containers.required("");
     }
-    let (mut names, mut host_ports) = (Seen::default(), BTreeSet::new());
-    let grace = spec.at("terminationGracePeriodSeconds").number();
+    let mut names = Seen::default();
     for container in containers.items() {
-        common(&container, volumes);
+        common(&container, &pod);
         names.check(&container.at("name"));
-        hooks_and_probes(&container, grace);
-        host_ports_are_free(&container, &mut host_ports);
+        hooks_and_probes(&container, pod.grace);
     }
+    let mut host_ports = BTreeSet::new();
+    containers.items().for_each(|container| host_ports_are_free(&container, &mut host_ports));
     for container in spec.at("initContainers").items() {
-        common(&container, volumes);
+        common(&container, &pod);
         names.check(&container.at("name"));
-        init(&container, grace);
+        // These run one after the other.
+        host_ports_are_free(&container, &mut BTreeSet::new());
+        init(&container, pod.grace);
     }
     for container in spec.at("ephemeralContainers").items() {
-        common(&container, volumes);
+        common(&container, &pod);
         names.check(&container.at("name"));
         ephemeral(&container, spec);
     }
 }
 
-fn common(container: &Field<'_>, volumes: &BTreeSet<&str>) {
+fn common(container: &Field<'_>, pod: &Pod<'_>) {
     label(&container.at("name"));
     container.at("image").must_be_given();
     container.at("terminationMessagePolicy").one_of(&["File", "FallbackToLogsOnError"]);
     ports(&container.at("ports"));
     env::variables(&container.at("env"));
     env::sources(&container.at("envFrom"));
-    mount::check(container, volumes);
+    mount::check(container, pod.volumes);
     container.at("imagePullPolicy").one_of(&["Always", "IfNotPresent", "Never"]);
-    resources::check(&container.at("resources"));
-    security::of_container(&container.at("securityContext"));
+    resources::check(&container.at("resources"), pod.claims, resources::Of::Container);
+    resize_policy(&container.at("resizePolicy"), pod.restart);
+    security::of_container(&container.at("securityContext"), pod.host_users);
     let restart = container.at("restartPolicy");
     if restart.is_some() {
         restart.one_of(&RESTART_POLICIES);
+    }
+}
+
+/// What a change of resources does to a container; most paths upstream are the list's.
+fn resize_policy(list: &Field<'_>, pod_restarts: &str) {
+    let mut seen = BTreeSet::new();
+    for item in list.items() {
+        let (resource, policy) = (item.at("resourceName"), item.at("restartPolicy"));
+        if !seen.insert(resource.text()) {
+            item.showing(resource.value).duplicate();
+        }
+        list.showing(resource.value).one_of(&["cpu", "memory"]);
+        list.showing(policy.value).one_of(&["NotRequired", "RestartContainer"]);
+        if pod_restarts == "Never" && policy.text() != "NotRequired" {
+            list.showing(policy.value)
+                .invalid_text("must be 'NotRequired' when `restartPolicy` is 'Never'");
+        }
     }
 }
 

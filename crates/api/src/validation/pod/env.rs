@@ -135,10 +135,14 @@ pub(super) fn resource(source: &Field<'_>, in_file: bool) {
         container.required("");
     } else if resource.is_empty() {
         resource.required("");
-    } else if !RESOURCES.contains(&resource.text()) && !resource.text().contains(".hugepages-") {
+    } else if !RESOURCES.contains(&resource.text()) && !is_huge(resource.text()) {
         resource.unsupported(&RESOURCES);
     }
     divisor(&source.at("divisor"), resource.text());
+}
+
+fn is_huge(resource: &str) -> bool {
+    ["limits.hugepages-", "requests.hugepages-"].iter().any(|start| resource.starts_with(start))
 }
 
 fn divisor(divisor: &Field<'_>, resource: &str) {
@@ -158,6 +162,9 @@ fn divisor(divisor: &Field<'_>, resource: &str) {
                 _ => "local ephemeral storage",
             },
         ),
+        _ if is_huge(resource) && !is_one_of(&suffixes) => {
+            ("1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei", "hugepages")
+        }
         _ => return,
     };
     let detail = format!("only divisor's values {kind} are supported with the {name} resource");

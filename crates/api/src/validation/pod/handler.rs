@@ -64,9 +64,14 @@ fn action(kind: &str, action: &Field<'_>, grace: i64) {
         "sleep" => {
             let seconds = action.at("seconds");
             if seconds.number() < 0 || seconds.number() > grace {
-                seconds.invalid_number(format!(
-                    "must be non-negative and less than terminationGracePeriodSeconds ({grace})"
-                ));
+                // Upstream's path is the action's.
+                let shown = if seconds.is_some() { seconds.value.clone() } else { 0.into() };
+                action.invalid_as(
+                    shown,
+                    format!(
+                        "must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+                    ),
+                );
             }
         }
         _ => {}
@@ -76,7 +81,10 @@ fn action(kind: &str, action: &Field<'_>, grace: i64) {
 fn http(get: &Field<'_>) {
     get.at("path").must_be_given();
     address::port_or_name(&get.at("port"));
-    get.at("scheme").one_of(&["HTTP", "HTTPS"]);
+    let schemes = ["HTTP", "HTTPS"];
+    if !schemes.contains(&get.at("scheme").text()) {
+        get.at("scheme").unsupported(&schemes);
+    }
     for header in get.at("httpHeaders").items() {
         let name = header.at("name").text();
         let fine = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');

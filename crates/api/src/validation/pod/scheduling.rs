@@ -5,10 +5,11 @@ use crate::names;
 use crate::validation::field::Field;
 use crate::validation::{metadata, selector};
 
-/// Tolerations, spread, gates and affinity.
-pub(super) fn check(spec: &Field<'_>) {
-    spec.at("tolerations").items().for_each(|toleration| self::toleration(&toleration));
-    spec.at("topologySpreadConstraints").items().for_each(|constraint| spread(&constraint));
+/// Conditions that a pod waits for, to be ready or to be placed at all.
+pub(super) fn gates(spec: &Field<'_>) {
+    for gate in spec.at("readinessGates").items() {
+        gate.at("conditionType").well_formed(names::qualified_name);
+    }
     let mut seen = Seen::default();
     for gate in spec.at("schedulingGates").items() {
         let name = gate.at("name");
@@ -17,10 +18,13 @@ pub(super) fn check(spec: &Field<'_>) {
         gate.well_formed(names::qualified_name);
         seen.check(&gate);
     }
-    for gate in spec.at("readinessGates").items() {
-        gate.at("conditionType").well_formed(names::qualified_name);
-    }
-    let affinity = spec.at("affinity");
+}
+
+pub(in crate::validation) fn tolerations(list: &Field<'_>) {
+    list.items().for_each(|toleration| self::toleration(&toleration));
+}
+
+pub(super) fn affinity(affinity: &Field<'_>) {
     node_affinity(&affinity.at("nodeAffinity"));
     for kind in ["podAffinity", "podAntiAffinity"] {
         pod_affinity(&affinity.at(kind));
@@ -49,10 +53,9 @@ fn toleration(toleration: &Field<'_>) {
             }
         }
         "Exists" if value.is_empty() => {}
-        "Exists" => operator.invalid_as(
-            toleration.value.clone(),
-            "value must be empty when `operator` is 'Exists'",
-        ),
+        "Exists" => {
+            operator.invalid_as(value.text(), "value must be empty when `operator` is 'Exists'");
+        }
         _ => operator.unsupported(&["Equal", "Exists"]),
     }
     if !effect.is_empty() {
@@ -60,37 +63,28 @@ fn toleration(toleration: &Field<'_>) {
     }
 }
 
-fn spread(constraint: &Field<'_>) {
-    let skew = constraint.at("maxSkew");
-    if skew.number() <= 0 {
-        skew.invalid_number("must be greater than zero");
-    }
-    topology_key(&constraint.at("topologyKey"));
-    constraint.at("whenUnsatisfiable").one_of(&["DoNotSchedule", "ScheduleAnyway"]);
-    selector::check(&constraint.at("labelSelector"));
-}
-
-fn topology_key(key: &Field<'_>) {
-    match key.is_empty() {
-        true => key.required("can not be empty"),
-        false => metadata::label_key(key, key.text()),
-    }
-}
-
 fn node_affinity(affinity: &Field<'_>) {
     let required = affinity.at("requiredDuringSchedulingIgnoredDuringExecution");
-    let terms = required.at("nodeSelectorTerms");
-    if required.is_some() && terms.is_empty() {
-        terms.required("must have at least one node selector term");
+    if required.is_some() {
+        node_selector(&required);
     }
-    terms.items().for_each(|term| node_term(&term));
     for preferred in affinity.at("preferredDuringSchedulingIgnoredDuringExecution").items() {
         weight(&preferred.at("weight"));
-        node_term(&preferred.at("preference"));
+        // What is only preferred may name labels that no node can have.
+        node_term(&preferred.at("preference"), false);
     }
 }
 
-fn node_term(term: &Field<'_>) {
+/// Which nodes will do.
+pub(in crate::validation) fn node_selector(selector: &Field<'_>) {
+    let terms = selector.at("nodeSelectorTerms");
+    if terms.is_empty() {
+        return terms.required("must have at least one node selector term");
+    }
+    terms.items().for_each(|term| node_term(&term, true));
+}
+
+fn node_term(term: &Field<'_>, strict: bool) {
     for expression in term.at("matchExpressions").items() {
         let (operator, values) = (expression.at("operator"), expression.at("values"));
         match operator.text() {
@@ -107,6 +101,28 @@ fn node_term(term: &Field<'_>) {
         }
         let key = expression.at("key");
         metadata::label_key(&key, key.text());
+        if strict {
+            values.items().for_each(|value| value.well_formed(names::label_value));
+        }
+    }
+    term.at("matchFields").items().for_each(|expression| node_field(&expression));
+}
+
+/// Nodes can be told apart by one field, their name.
+fn node_field(expression: &Field<'_>) {
+    let [key, operator, values] = ["key", "operator", "values"].map(|field| expression.at(field));
+    match operator.text() {
+        "In" | "NotIn" if values.len() != 1 => values.required(
+            "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",
+        ),
+        "In" | "NotIn" => {}
+        _ => operator.invalid_text("not a valid selector operator"),
+    }
+    match key.text() {
+        "metadata.name" => {
+            values.items().for_each(|value| value.well_formed(names::dns_subdomain));
+        }
+        _ => key.invalid_text("not a valid field selector key"),
     }
 }
 
@@ -121,9 +137,31 @@ fn pod_affinity(affinity: &Field<'_>) {
 }
 
 fn pod_term(term: &Field<'_>) {
-    selector::check(&term.at("labelSelector"));
+    let wanted = term.at("labelSelector");
+    selector::check(&wanted);
     selector::check(&term.at("namespaceSelector"));
-    topology_key(&term.at("topologyKey"));
+    for name in term.at("namespaces").items() {
+        // Upstream's path.
+        term.at("namespace").showing(name.value).well_formed(names::dns_label);
+    }
+    let [same, different] = ["matchLabelKeys", "mismatchLabelKeys"].map(|field| term.at(field));
+    for keys in [&same, &different].into_iter().filter(|keys| !keys.is_empty()) {
+        if !wanted.is_some() {
+            keys.forbidden("must not be specified when labelSelector is not set");
+            continue;
+        }
+        keys.items().for_each(|key| metadata::label_key(&key, key.text()));
+    }
+    for key in same.items() {
+        if different.items().any(|other| other.text() == key.text()) {
+            key.invalid("exists in both matchLabelKeys and mismatchLabelKeys");
+        }
+    }
+    let key = term.at("topologyKey");
+    if key.is_empty() {
+        key.required("can not be empty");
+    }
+    metadata::label_key(&key, key.text());
 }
 
 fn weight(weight: &Field<'_>) {

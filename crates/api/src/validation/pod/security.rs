@@ -3,32 +3,45 @@
 use super::Seen;
 use crate::names;
 use crate::validation::field::Field;
+use crate::validation::source::descending;
 
 const ID_RANGE: &str = "must be between 0 and 2147483647, inclusive";
 
 /// `securityContext` of a pod, and its shares in the host's namespaces.
 pub(super) fn of_pod(spec: &Field<'_>) {
     let context = spec.at("securityContext");
-    ids(&context, &["runAsUser", "runAsGroup", "fsGroup"]);
+    ids(&context, &["fsGroup", "runAsUser", "runAsGroup"]);
     context.at("supplementalGroups").items().for_each(|group| id(&group));
-    seccomp(&context.at("seccompProfile"));
-    sysctls(&context.at("sysctls"));
-    optional(&context.at("fsGroupChangePolicy"), &["Always", "OnRootMismatch"]);
-    optional(&context.at("supplementalGroupsPolicy"), &["Merge", "Strict"]);
     let share = spec.at("shareProcessNamespace");
     if share.flag() && spec.at("hostPID").flag() {
-        share.invalid("ShareProcessNamespace and HostPID cannot both be enabled");
+        // Upstream's path.
+        context
+            .at("shareProcessNamespace")
+            .showing(share.value)
+            .invalid("ShareProcessNamespace and HostPID cannot both be enabled");
     }
-    if spec.at("hostNetwork").flag() {
-        spec.at("containers").items().for_each(|container| host_ports(&container));
-    }
+    sysctls(&context.at("sysctls"), spec);
+    optional(&context.at("fsGroupChangePolicy"), &["Always", "OnRootMismatch"]);
+    seccomp(&context.at("seccompProfile"));
+    app_armor(&context.at("appArmorProfile"));
+    optional(&context.at("supplementalGroupsPolicy"), &["Merge", "Strict"]);
+    optional(&context.at("seLinuxChangePolicy"), &["MountOption", "Recursive"]);
 }
 
-/// `securityContext` of a container.
-pub(super) fn of_container(context: &Field<'_>) {
+/// `securityContext` of a container, whose pod has the host's users or its own.
+pub(super) fn of_container(context: &Field<'_>, host_users: bool) {
     ids(context, &["runAsUser", "runAsGroup"]);
+    let proc = context.at("procMount");
+    optional(&proc, &["Default", "Unmasked"]);
+    if host_users && proc.text() == "Unmasked" {
+        proc.invalid("`hostUsers` must be false to use `Unmasked`");
+    }
     seccomp(&context.at("seccompProfile"));
-    optional(&context.at("procMount"), &["Default", "Unmasked"]);
+    escalation(context);
+    app_armor(&context.at("appArmorProfile"));
+}
+
+fn escalation(context: &Field<'_>) {
     let escalation = context.at("allowPrivilegeEscalation");
     if !escalation.is_some() || escalation.flag() {
         return;
@@ -36,11 +49,13 @@ pub(super) fn of_container(context: &Field<'_>) {
     if context.at("privileged").flag() {
         context.invalid("cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
     }
-    let mut added = context.at("capabilities").at("add").items();
-    if added.any(|name| name.text() == "CAP_SYS_ADMIN") {
-        context.invalid(
-            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
-        );
+    for name in context.at("capabilities").at("add").items() {
+        if name.text() == "CAP_SYS_ADMIN" {
+            context.invalid(
+                "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` \
+                 CAP_SYS_ADMIN",
+            );
+        }
     }
 }
 
@@ -71,17 +86,45 @@ fn seccomp(profile: &Field<'_>) {
         "Localhost" if !file.is_some() => {
             file.required("must be set when seccomp type is Localhost");
         }
-        "Localhost" => {}
-        "RuntimeDefault" | "Unconfined" if file.is_some() => {
-            file.invalid("can only be set when seccomp type is Localhost");
-        }
+        "Localhost" => descending(&file),
         "RuntimeDefault" | "Unconfined" => {}
         "" => kind.required("type is required when seccompProfile is set"),
         _ => kind.unsupported(&["Localhost", "RuntimeDefault", "Unconfined"]),
     }
+    if kind.text() != "Localhost" && file.is_some() {
+        file.showing(profile.value).invalid("can only be set when seccomp type is Localhost");
+    }
 }
 
-fn sysctls(sysctls: &Field<'_>) {
+fn app_armor(profile: &Field<'_>) {
+    const LEN_MAX: usize = 4095;
+    const MISSING: &str = "must be set when AppArmor type is Localhost";
+    if !profile.is_some() {
+        return;
+    }
+    let (kind, name) = (profile.at("type"), profile.at("localhostProfile"));
+    match kind.text() {
+        "Localhost" if !name.is_some() => name.required(MISSING),
+        "Localhost" => {
+            if name.text().trim() != name.text() {
+                name.invalid("must not be padded with whitespace");
+            } else if name.is_empty() {
+                name.required(MISSING);
+            }
+            if name.text().len() > LEN_MAX {
+                name.too_long(LEN_MAX);
+            }
+        }
+        "RuntimeDefault" | "Unconfined" if name.is_some() => {
+            name.invalid("can only be set when AppArmor type is Localhost");
+        }
+        "RuntimeDefault" | "Unconfined" => {}
+        "" => kind.required("type is required when appArmorProfile is set"),
+        _ => kind.unsupported(&["Localhost", "RuntimeDefault", "Unconfined"]),
+    }
+}
+
+fn sysctls(sysctls: &Field<'_>, spec: &Field<'_>) {
     let mut seen = Seen::default();
     for name in sysctls.items().map(|sysctl| sysctl.at("name")) {
         if name.is_empty() {
@@ -94,6 +137,22 @@ fn sysctls(sysctls: &Field<'_>) {
         } else {
             seen.check(&name);
         }
+        for (share, namespace) in [("hostNetwork", "net"), ("hostIPC", "ipc")] {
+            if spec.at(share).flag() && namespace_of(name.text()) == Some(namespace) {
+                name.invalid(format!("may not be specified when '{share}' is true"));
+            }
+        }
+    }
+}
+
+/// The namespace that a setting of the kernel is in.
+fn namespace_of(sysctl: &str) -> Option<&'static str> {
+    const IPC: [&str; 4] = ["kernel.sem", "kernel.shm", "kernel.msg", "fs.mqueue."];
+    let name = sysctl.replace('/', ".");
+    match () {
+        () if name.starts_with("net.") => Some("net"),
+        () if name == IPC[0] || IPC[1..].iter().any(|start| name.starts_with(start)) => Some("ipc"),
+        () => None,
     }
 }
 
@@ -109,11 +168,15 @@ fn is_sysctl(name: &str) -> bool {
 }
 
 /// In the host's network a container's port is the host's port; a template may leave it open.
-fn host_ports(container: &Field<'_>) {
-    for port in container.at("ports").items() {
+pub(super) fn host_ports(spec: &Field<'_>, in_pod: bool) {
+    if !spec.at("hostNetwork").flag() {
+        return;
+    }
+    for port in spec.at("containers").items().flat_map(|container| container.at("ports").items()) {
         let host = port.at("hostPort");
-        if host.number() != 0 && host.number() != port.at("containerPort").number() {
-            host.invalid("must match `containerPort` when `hostNetwork` is true");
+        let matches = host.number() == port.at("containerPort").number();
+        if (in_pod || host.number() != 0) && !matches {
+            host.invalid_number("must match `containerPort` when `hostNetwork` is true");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::gated;
 use crate::read;
 use crate::validation::field::{Field, changes, same};
 
@@ -11,6 +12,7 @@ const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].ima
 
 /// A valid Pod and what it was.
 pub(in crate::validation) fn update(object: &Field<'_>, old: &Value) {
+    fixed_annotations(&object.at("metadata").at("annotations"), old);
     let (spec, old) = (object.at("spec"), read::at(old, &["spec"]));
     for list in ["containers", "initContainers"] {
         if spec.at(list).len() != read::list(old, list).len() {
@@ -20,12 +22,39 @@ pub(in crate::validation) fn update(object: &Field<'_>, old: &Value) {
     deadline(&spec.at("activeDeadlineSeconds"), read::int(old, "activeDeadlineSeconds"));
     tolerations(&spec.at("tolerations"), read::list(old, "tolerations"));
     gates(&spec.at("schedulingGates"), read::list(old, "schedulingGates"));
-    let changed = changes("spec", &with_old(spec.value, old), old);
+    let mut kept = with_old(spec.value, old);
+    if !read::list(old, "schedulingGates").is_empty() {
+        gated::narrowed(&spec, old, &mut kept);
+    }
+    let changed = changes("spec", &kept, old);
     if !changed.is_empty() {
         spec.forbidden(format!(
             "pod updates may not change fields other than {CHANGEABLE}\nchanged: {}",
             changed.join(", ")
         ));
+    }
+}
+
+/// Annotations that stay as they were made.
+fn fixed_annotations(annotations: &Field<'_>, old: &Value) {
+    const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+    let had = read::at(old, &["metadata", "annotations"]);
+    let keys = |map: &Value| map.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+    let what = |key: &str| match key {
+        "kubernetes.io/config.mirror" => Some("mirror pod annotation"),
+        _ if key.starts_with(APP_ARMOR) => Some("AppArmor annotations"),
+        _ => None,
+    };
+    for key in keys(had).into_iter().flatten() {
+        let changed = annotations.value.get(&key) != had.get(&key);
+        if let Some(what) = what(&key).filter(|_| changed) {
+            annotations.key(&key).forbidden(format!("may not remove or update {what}"));
+        }
+    }
+    for (key, annotation) in annotations.entries() {
+        if let Some(what) = what(key).filter(|_| had.get(key).is_none()) {
+            annotation.forbidden(format!("may not add {what}"));
+        }
     }
 }
 
@@ -79,9 +108,10 @@ fn tolerations(new: &Field<'_>, old: &[Value]) {
 }
 
 fn gates(new: &Field<'_>, old: &[Value]) {
-    for gate in new.items().map(|gate| gate.at("name").text()) {
+    for name in new.items().map(|gate| gate.at("name")) {
+        let gate = name.text();
         if !old.iter().any(|old| read::text(old, "name") == gate) {
-            new.forbidden(format!(
+            name.forbidden(format!(
                 "only deletion is allowed, but found new scheduling gate '{gate}'"
             ));
         }

@@ -1,9 +1,12 @@
 //! Volumes: one source each, and names that mounts can refer to.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::{Seen, env, label, mount, resources};
+use super::{Seen, files, label};
+use crate::names;
 use crate::validation::field::Field;
+use crate::validation::source::{self, Owner};
+use crate::validation::{metadata, storage};
 
 /// In upstream's order: the first one given counts, the others are too many.
 const SOURCES: [&str; 30] = [
@@ -38,164 +41,111 @@ const SOURCES: [&str; 30] = [
     "ephemeral",
     "image",
 ];
-const HOST_PATH_TYPES: [&str; 8] = [
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-];
 
-/// Checks the volumes and answers their names.
-pub(super) fn check<'a>(volumes: &Field<'a>) -> BTreeSet<&'a str> {
-    let mut seen = Seen::default();
+/// The volumes of a pod by name, each with its kind of source.
+pub(super) type Volumes<'a> = BTreeMap<&'a str, &'static str>;
+
+/// Checks the volumes of a pod, or of a template, which has no name yet.
+pub(super) fn check<'a>(volumes: &Field<'a>, pod: Option<&str>) -> Volumes<'a> {
+    let (mut seen, mut known) = (Seen::default(), Volumes::new());
     for volume in volumes.items() {
-        label(&volume.at("name"));
-        seen.check(&volume.at("name"));
-        one_source(&volume);
+        let name = volume.at("name");
+        label(&name);
+        seen.check(&name);
+        let kind =
+            source::one_of(&volume, &SOURCES, |kind, source| self::source(kind, source, pod));
+        known.insert(name.text(), kind.unwrap_or_default());
+        match kind {
+            Some("iscsi") => initiator(&volume),
+            Some("ephemeral") => name_of_claim(&name, pod.unwrap_or_default()),
+            _ => {}
+        }
     }
-    seen.0
+    known
 }
 
-fn one_source(volume: &Field<'_>) {
-    let mut given = SOURCES.iter().filter(|source| volume.at(source).is_some());
-    let Some(first) = given.next() else {
-        return volume.required("must specify a volume type");
-    };
-    source(first, &volume.at(first));
-    for other in given {
-        volume.at(other).forbidden("may not specify more than 1 volume type");
-    }
-}
-
-fn source(kind: &str, source: &Field<'_>) {
+fn source(kind: &str, source: &Field<'_>, pod: Option<&str>) {
     match kind {
         "emptyDir" => empty_dir(source),
-        "hostPath" => host_path(source),
         "secret" => {
             source.at("secretName").must_be_given();
-            files(source);
+            files::of_keys(source);
         }
         "configMap" => {
             source.at("name").must_be_given();
-            files(source);
+            files::of_keys(source);
         }
-        "downwardAPI" => {
-            mode(&source.at("defaultMode"));
-            source.at("items").items().for_each(|item| downward(&item));
-        }
-        "projected" => projected(source),
-        "persistentVolumeClaim" => source.at("claimName").must_be_given(),
-        "nfs" => nfs(source),
-        "csi" => source.at("driver").must_be_given(),
-        "ephemeral" => source.at("volumeClaimTemplate").must_be_given(),
-        "image" => source.at("reference").must_be_given(),
-        _ => {}
+        "downwardAPI" => files::of_fields(source),
+        "projected" => files::projected(source),
+        "ephemeral" => claim(&source.at("volumeClaimTemplate")),
+        "image" => image(source, pod.is_some()),
+        "csi" => csi(source),
+        _ => source::check(kind, source, Owner::Pod),
     }
 }
 
 fn empty_dir(source: &Field<'_>) {
     let limit = source.at("sizeLimit");
-    if resources::quantity(&limit).is_some_and(|size| size.is_negative()) {
+    if super::resources::quantity(&limit).is_some_and(|size| size.is_negative()) {
         limit.forbidden("SizeLimit field must be a valid resource quantity");
     }
 }
 
-fn host_path(source: &Field<'_>) {
-    let (path, kind) = (source.at("path"), source.at("type"));
-    match path.is_empty() {
-        true => path.required(""),
-        false => mount::no_backsteps(&path),
-    }
-    if !HOST_PATH_TYPES.contains(&kind.text()) {
-        kind.unsupported(&HOST_PATH_TYPES);
-    }
-}
-
-fn nfs(source: &Field<'_>) {
-    let path = source.at("path");
-    source.at("server").must_be_given();
-    path.must_be_given();
-    if !path.text().starts_with('/') {
-        path.invalid_text("must be an absolute path");
+fn initiator(volume: &Field<'_>) {
+    const LEN_MAX: usize = 64;
+    let (disk, name) = (volume.at("iscsi"), volume.at("name"));
+    let length = name.text().len() + 1 + disk.at("targetPortal").text().len();
+    if disk.at("initiatorName").is_some() && length > LEN_MAX {
+        name.invalid_text(
+            "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if \
+             iscsi.initiatorName is specified.",
+        );
     }
 }
 
-/// Keys that become files.
-fn files(source: &Field<'_>) {
-    mode(&source.at("defaultMode"));
-    for item in source.at("items").items() {
-        item.at("key").must_be_given();
-        mount::file(&item.at("path"));
-        mode(&item.at("mode"));
+fn csi(source: &Field<'_>) {
+    source::check("csi", source, Owner::Pod);
+    let secret = source.at("nodePublishSecretRef");
+    let name = secret.at("name");
+    if secret.is_some() && name.is_empty() {
+        name.required("");
+    } else if secret.is_some() {
+        // Upstream's path.
+        source.at("name").showing(name.value).well_formed(names::dns_subdomain);
     }
 }
 
-fn mode(mode: &Field<'_>) {
-    if !(0..=0o777).contains(&mode.number()) {
-        mode.invalid("must be a number between 0 and 0777 (octal), both inclusive");
+/// A template may leave the image to whoever makes pods of it.
+fn image(source: &Field<'_>, in_pod: bool) {
+    if in_pod {
+        source.at("reference").must_be_given();
     }
+    source.at("pullPolicy").one_of(&["Always", "IfNotPresent", "Never"]);
 }
 
-fn downward(item: &Field<'_>) {
-    mount::file(&item.at("path"));
-    let (field, resource) = (item.at("fieldRef"), item.at("resourceFieldRef"));
-    match (field.is_some(), resource.is_some()) {
-        (true, true) => item.invalid_as(
-            "resource",
-            "fieldRef and resourceFieldRef can not be specified simultaneously",
-        ),
-        (true, false) => env::field(&field, &env::FILE_FIELDS),
-        (false, true) => env::resource(&resource, true),
-        (false, false) => item.required("one of fieldRef and resourceFieldRef is required"),
+/// A claim that is made with the pod.
+fn claim(template: &Field<'_>) {
+    if !template.is_some() {
+        return template.required("");
     }
-    mode(&item.at("mode"));
-}
-
-fn projected(volume: &Field<'_>) {
-    let kinds = [
-        "secret",
-        "configMap",
-        "downwardAPI",
-        "serviceAccountToken",
-        "clusterTrustBundle",
-        "podCertificate",
-    ];
-    mode(&volume.at("defaultMode"));
-    for source in volume.at("sources").items() {
-        let mut given = kinds.into_iter().filter(|kind| source.at(kind).is_some());
-        if let Some(first) = given.next() {
-            part(first, &source.at(first));
-        }
-        if given.next().is_some() {
-            source.forbidden("may not specify more than 1 volume type per source");
+    let meta = template.at("metadata");
+    metadata::annotations(&meta.at("annotations"));
+    metadata::labels(&meta.at("labels"));
+    for (field, _) in meta.value.as_object().into_iter().flatten() {
+        let other = meta.at(field);
+        if field != "annotations" && field != "labels" && !other.is_empty() {
+            other.forbidden("cannot be set");
         }
     }
+    storage::claim_spec(&template.at("spec"));
 }
 
-fn part(kind: &str, part: &Field<'_>) {
-    match kind {
-        "secret" | "configMap" => {
-            part.at("name").must_be_given();
-            files(part);
-        }
-        "downwardAPI" => part.at("items").items().for_each(|item| downward(&item)),
-        "serviceAccountToken" => token(part),
-        _ => {}
+fn name_of_claim(volume: &Field<'_>, pod: &str) {
+    if pod.is_empty() || volume.is_empty() {
+        return;
     }
-}
-
-fn token(part: &Field<'_>) {
-    const TEN_MINUTES: i64 = 10 * 60;
-    let seconds = part.at("expirationSeconds");
-    if seconds.is_some() && seconds.number() < TEN_MINUTES {
-        seconds.invalid("may not specify a duration less than 10 minutes");
+    let claim = format!("{pod}-{}", volume.text());
+    for problem in names::dns_subdomain(&claim) {
+        volume.invalid(format!("PVC name {claim:?}: {problem}"));
     }
-    if seconds.number() > 1 << 32 {
-        seconds.invalid("may not specify a duration larger than 2^32 seconds");
-    }
-    mount::file(&part.at("path"));
 }

@@ -134,8 +134,9 @@ fn leases_nodes_and_namespaces() {
             {"key": "x", "effect": "NoSchedule"}, {"key": "x", "effect": "NoSchedule"},
             {"key": "y", "effect": "Never"}]}}),
         &[
-            "spec.taints[1]: Duplicate value: {\"effect\":\"NoSchedule\",\"key\":\"x\"}",
-            "spec.taints[2].effect: Unsupported value: \"Never\": supported values: \
+            "metadata.taints[1]: Duplicate value: {\"effect\":\"NoSchedule\",\"key\":\"x\"}: taints \
+             must be unique by key and effect pair",
+            "metadata.taints[2].effect: Unsupported value: \"Never\": supported values: \
              \"NoSchedule\", \"PreferNoSchedule\", \"NoExecute\"",
         ],
     );

@@ -96,10 +96,19 @@ fn claims_ask_for_storage_and_stay() {
     check(KIND, claim(), &[]);
     let bare = object(json!({"accessModes": ["ReadWriteOnce"]}));
     check(KIND, bare, &["spec.resources[storage]: Required value"]);
-    let moved = with(claim(), "/spec/storageClassName", json!("other"));
+    let of_class = |name: &str| with(claim(), "/spec/storageClassName", json!(name));
     let expected = "spec: Forbidden: spec is immutable after creation except resources.requests \
         and volumeAttributesClassName for bound claims";
-    check_update(KIND, moved, claim(), &[expected]);
+    check_update(KIND, of_class("other"), of_class("one"), &[expected]);
+    check_update(KIND, of_class("default"), claim(), &[]);
+    let grown = with(claim(), "/spec/resources/requests/storage", json!("2Gi"));
+    check_update(KIND, grown.clone(), claim(), &[expected]);
+    let bound = |claim: Value| with(claim, "/status", json!({"phase": "Bound"}));
+    check_update(KIND, bound(grown.clone()), bound(claim()), &[]);
+    let held = with(bound(grown), "/status/capacity", json!({"storage": "2Gi"}));
+    let expected = "spec.resources.requests.storage: Forbidden: field can not be less than \
+        status.capacity";
+    check_update(KIND, bound(claim()), held, &[expected]);
     let bound = with(claim(), "/spec/volumeName", json!("pv"));
     check_update(KIND, bound, claim(), &[]);
 }

@@ -113,7 +113,7 @@ fn mounts_refer_to_volumes() {
         &[
             "volumeMounts[1].mountPath: Invalid value: \"/a\": must be unique",
             "volumeMounts[2].name: Not found: \"other\"",
-            "volumeMounts[2].subPath: Invalid value: \"../x\": must not contain '..'",
+            "volumeMounts.subPath: Invalid value: \"../x\": must not contain '..'",
         ],
     );
 }

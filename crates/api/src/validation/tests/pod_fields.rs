@@ -18,16 +18,17 @@ fn check_spec(fields: Value, expected: &[&str]) {
 
 #[test]
 fn projected_volumes() {
-    let source =
-        |source: Value| json!({"volumes": [{"name": "v", "projected": {"sources": [source]}}]});
+    let source = |source: Value| {
+        json!({"serviceAccountName": "a",
+            "volumes": [{"name": "v", "projected": {"sources": [source]}}]})
+    };
     check_spec(source(json!({"serviceAccountToken": {"path": "token"}})), &[]);
     check_spec(
         source(json!({"serviceAccountToken": {"path": "/x", "expirationSeconds": 60}})),
         &[
             "volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: \
              60: may not specify a duration less than 10 minutes",
-            "volumes[0].projected.sources[0].serviceAccountToken.path: Invalid value: \"/x\": must \
-             be a relative path",
+            "volumes[0].projected.path: Invalid value: \"/x\": must be a relative path",
         ],
     );
     check_spec(
@@ -46,18 +47,16 @@ fn files_of_the_downward_api() {
     check_spec(
         item(json!({"path": "..x"})),
         &[
-            "volumes[0].downwardAPI.items[0].path: Invalid value: \"..x\": must not start with \
+            "volumes[0].downwardAPI.path: Invalid value: \"..x\": must not start with \
              '..'",
-            "volumes[0].downwardAPI.items[0]: Required value: one of fieldRef and \
+            "volumes[0].downwardAPI: Required value: one of fieldRef and \
              resourceFieldRef is required",
         ],
     );
     check_spec(
         item(json!({"path": "l", "fieldRef": {"fieldPath": "spec.color"}})),
-        &[
-            "volumes[0].downwardAPI.items[0].fieldRef.fieldPath: Invalid value: \"spec.color\": error \
-           converting fieldPath: field label not supported: spec.color",
-        ],
+        &["volumes[0].downwardAPI.fieldRef.fieldPath: Invalid value: \"spec.color\": error \
+           converting fieldPath: field label not supported: spec.color"],
     );
 }
 
@@ -90,9 +89,9 @@ fn dns() {
             "dnsConfig.nameservers[0]: Invalid value: \"dns\": must be a valid IP address, (e.g. \
              10.9.8.7 or 2001:db8::ffff)",
             "dnsConfig.searches[1]: Invalid value: \"-\": a lowercase RFC 1123 subdomain must \
-             consist of lower case alphanumeric characters, '-' or '.', and must start and end \
-             with an alphanumeric character (e.g. 'example.com', regex used for validation is \
-             '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+             consist of lower case alphanumeric characters, '_', '-' or '.', and must start and \
+             end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+             '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')",
         ],
     );
 }
@@ -132,13 +131,13 @@ fn security_of_the_pod() {
             "seccompProfile": {"type": "Localhost"}}, "hostPID": true,
             "shareProcessNamespace": true}),
         &[
-            "securityContext.seccompProfile.localhostProfile: Required value: must be set when \
-             seccomp type is Localhost",
+            "securityContext.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and \
+             HostPID cannot both be enabled",
             "securityContext.sysctls[1].name: Invalid value: \"A\": must have at most 253 \
              characters and match regex \
              ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$",
-            "shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot \
-             both be enabled",
+            "securityContext.seccompProfile.localhostProfile: Required value: must be set when \
+             seccomp type is Localhost",
         ],
     );
     check_spec(
@@ -146,5 +145,132 @@ fn security_of_the_pod() {
             "ports": [{"containerPort": 80, "hostPort": 81}]}]}),
         &["containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when \
            `hostNetwork` is true"],
+    );
+}
+
+#[test]
+fn where_other_pods_are() {
+    let anti = |term: Value| {
+        json!({"affinity": {"podAntiAffinity":
+            {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}})
+    };
+    check_spec(anti(json!({"topologyKey": "kubernetes.io/hostname"})), &[]);
+    check_spec(
+        anti(json!({"topologyKey": "z", "matchLabelKeys": ["a"], "namespaces": ["-"]})),
+        &[
+            "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].namespace: \
+             Invalid value: \"-\": a lowercase RFC 1123 label must consist of lower case \
+             alphanumeric characters or '-', and must start and end with an alphanumeric character \
+             (e.g. 'my-name',  or '123-abc', regex used for validation is \
+             '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+            "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].matchLabelKeys: \
+             Forbidden: must not be specified when labelSelector is not set",
+        ],
+    );
+}
+
+#[test]
+fn spread() {
+    let with = |fields: Value| {
+        let mut constraint = json!({"maxSkew": 1, "topologyKey": "z",
+            "whenUnsatisfiable": "ScheduleAnyway"});
+        for (field, value) in fields.as_object().unwrap() {
+            constraint[field] = value.clone();
+        }
+        json!({"topologySpreadConstraints": [constraint]})
+    };
+    check_spec(with(json!({})), &[]);
+    check_spec(
+        with(json!({"minDomains": 0, "nodeTaintsPolicy": "Maybe", "matchLabelKeys": ["a"],
+            "labelSelector": {"matchLabels": {"a": "b"}}})),
+        &[
+            "topologySpreadConstraints[0].minDomains: Invalid value: 0: must be greater than zero",
+            "topologySpreadConstraints[0].minDomains: Invalid value: 0: can only use minDomains if \
+             whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway",
+            "topologySpreadConstraints[0].nodeTaintsPolicy: Unsupported value: \"Maybe\": supported \
+             values: \"Honor\", \"Ignore\"",
+            "topologySpreadConstraints[0].matchLabelKeys[0]: Invalid value: \"a\": exists in both \
+             matchLabelKeys and labelSelector",
+        ],
+    );
+    let twice = json!({"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"});
+    check_spec(
+        json!({"topologySpreadConstraints": [twice, twice]}),
+        &["topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: \"{z, \
+           DoNotSchedule}\""],
+    );
+}
+
+#[test]
+fn other_systems_and_users_of_its_own() {
+    check_spec(
+        json!({"os": {"name": "windows"}, "securityContext": {"runAsUser": 1}}),
+        &["securityContext.runAsUser: Forbidden: cannot be set for a windows pod"],
+    );
+    check_spec(
+        json!({"os": {"name": "beos"}}),
+        &["os: Unsupported value: \"beos\": supported values: \"linux\", \"windows\""],
+    );
+    check_spec(
+        json!({"hostUsers": false, "hostPID": true}),
+        &["HostPID: Forbidden: when `pod.Spec.HostUsers` is false"],
+    );
+    check_spec(
+        json!({"containers": [{"name": "a", "image": "a:1",
+            "securityContext": {"procMount": "Unmasked"}}]}),
+        &[
+            "containers[0].securityContext.procMount: Invalid value: \"Unmasked\": `hostUsers` must \
+           be false to use `Unmasked`",
+        ],
+    );
+}
+
+#[test]
+fn profiles_of_apparmor() {
+    let with = |profile: Value| json!({"securityContext": {"appArmorProfile": profile}});
+    check_spec(with(json!({"type": "RuntimeDefault"})), &[]);
+    check_spec(
+        with(json!({"type": "Localhost"})),
+        &["securityContext.appArmorProfile.localhostProfile: Required value: must be set when \
+           AppArmor type is Localhost"],
+    );
+    check_spec(
+        with(json!({"type": "Unconfined", "localhostProfile": "x"})),
+        &[
+            "securityContext.appArmorProfile.localhostProfile: Invalid value: \"x\": can only be set \
+           when AppArmor type is Localhost",
+        ],
+    );
+}
+
+#[test]
+fn devices_that_are_claimed() {
+    check_spec(json!({"resourceClaims": [{"name": "a", "resourceClaimName": "b"}]}), &[]);
+    check_spec(
+        json!({"resourceClaims": [{"name": "a"}]}),
+        &["resourceClaims[0]: Invalid value: {\"name\":\"a\"}: must specify one of: \
+           `resourceClaimName`, `resourceClaimTemplateName`"],
+    );
+}
+
+#[test]
+fn the_share_of_the_whole_pod() {
+    check_spec(
+        json!({"resources": {"limits": {"cpu": "1"}}, "containers": [{"name": "a", "image": "a:1",
+            "resources": {"limits": {"cpu": "2"}}}]}),
+        &[
+            "resources.requests[cpu]: Invalid value: \"1\": must be greater than or equal to \
+             aggregate container requests of 2",
+            "resources.containers[0][cpu].limits: Invalid value: \"2\": must be less than or equal \
+             to pod limits of 1",
+        ],
+    );
+}
+
+#[test]
+fn a_pod_behind_a_gate_has_no_node_yet() {
+    check_spec(
+        json!({"nodeName": "n", "schedulingGates": [{"name": "a.b/c"}]}),
+        &["nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"],
     );
 }
