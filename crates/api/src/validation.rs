@@ -10,17 +10,20 @@ use crate::Gvk;
 mod address;
 mod admission;
 mod api_service;
+mod autoscaler;
 mod batch;
 mod budget;
 mod certificate;
 mod cluster;
 mod config;
 mod controller;
+mod cron;
 mod csi;
 mod definition;
 mod endpoint_slice;
 mod error;
 mod event;
+mod failure_policy;
 mod field;
 mod flow;
 mod ingress;
@@ -131,7 +134,7 @@ fn others(gvk: &Gvk, object: &Field<'_>) {
         ("apps", "ControllerRevision") => controller::revision(object),
         ("apps", "DaemonSet") => controller::daemon_set(object),
         ("apps", "StatefulSet") => controller::stateful_set(object),
-        ("autoscaling", "HorizontalPodAutoscaler") => controller::autoscaler(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler::check(object),
         ("batch", "CronJob") => batch::cron_job(object),
         ("batch", "Job") => batch::job(object),
         ("certificates.k8s.io", _) => certificate::check(object),

@@ -87,17 +87,19 @@ fn always(gvk: &Gvk, object: &Value, found: &mut Vec<String>) {
                 );
             }
         }
-        ("networking.k8s.io", "Ingress") => {
-            if meta::annotation(object, "kubernetes.io/ingress.class").is_some() {
-                found.push(
-                    "annotation \"kubernetes.io/ingress.class\" is deprecated, please use \
-                     'spec.ingressClassName' instead"
-                        .to_owned(),
-                );
-            }
-        }
+        ("networking.k8s.io", "Ingress") => ingress(object, found),
         ("storage.k8s.io", "StorageClass") => storage::class(object, found),
         _ => {}
+    }
+}
+
+fn ingress(object: &Value, found: &mut Vec<String>) {
+    if meta::annotation(object, "kubernetes.io/ingress.class").is_some() {
+        found.push(
+            "annotation \"kubernetes.io/ingress.class\" is deprecated, please use \
+             'spec.ingressClassName' instead"
+                .to_owned(),
+        );
     }
 }
 

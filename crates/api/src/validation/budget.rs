@@ -27,9 +27,7 @@ pub(super) fn disruption(object: &Field<'_>) {
     }
     for bound in [least, most].iter().filter(|bound| bound.is_some()) {
         workload::int_or_percent(bound);
-        if workload::percent(bound).is_some_and(|percent| percent > 100) {
-            bound.invalid("must not be greater than 100%");
-        }
+        workload::at_most_all(bound);
     }
     if spec.at("selector").is_some() {
         selector::check(&spec.at("selector"));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::field::{Field, changes};
-use super::{pod, selector};
+use super::{pod, selector, workload};
 use crate::read;
 
 /// What a StatefulSet may change once it is there.
@@ -25,33 +25,75 @@ pub(super) fn stateful_set(object: &Field<'_>) {
         "OrderedReady" | "Parallel" => {}
         _ => policy.invalid("must be 'OrderedReady' or 'Parallel'"),
     }
-    strategy(&spec.at("updateStrategy"));
+    stateful_strategy(&spec.at("updateStrategy"));
+    for event in ["whenDeleted", "whenScaled"] {
+        let policy = spec.at("persistentVolumeClaimRetentionPolicy").at(event);
+        let known = ["Delete", "Retain"];
+        if !known.contains(&policy.text()) {
+            policy.unsupported(&known);
+        }
+    }
     spec.at("replicas").not_negative();
     spec.at("minReadySeconds").not_negative();
     spec.at("ordinals").at("start").not_negative();
     selected(&spec, "statefulset");
-    template(&spec.at("template"), "StatefulSet");
+    // As upstream, which does not look at the spec here: the claims' volumes come with the pods.
+    pod::template_labels(&spec.at("template"));
+    lasting(&spec.at("template"), "StatefulSet");
+}
+
+fn stateful_strategy(strategy: &Field<'_>) {
+    let rolling = strategy.at("rollingUpdate");
+    match strategy.at("type").text() {
+        "" => strategy.required(""),
+        "OnDelete" if rolling.is_some() => {
+            rolling.invalid("only allowed for updateStrategy 'RollingUpdate'");
+        }
+        "OnDelete" => {}
+        "RollingUpdate" => {
+            rolling.at("partition").not_negative();
+            let unavailable = rolling.at("maxUnavailable");
+            if unavailable.is_some() {
+                workload::int_or_percent(&unavailable);
+                if workload::amount(&unavailable) == Some(0) {
+                    unavailable.invalid("cannot be 0");
+                }
+                workload::at_most_all(&unavailable);
+            }
+        }
+        _ => strategy.invalid("must be 'RollingUpdate' or 'OnDelete'"),
+    }
 }
 
 pub(super) fn daemon_set(object: &Field<'_>) {
     let spec = object.at("spec");
     selected(&spec, "daemonset");
-    template(&spec.at("template"), "DaemonSet");
+    pod::template(&spec.at("template"));
+    lasting(&spec.at("template"), "DaemonSet");
     spec.at("minReadySeconds").not_negative();
-    strategy(&spec.at("updateStrategy"));
+    daemon_strategy(&spec.at("updateStrategy"));
     spec.at("revisionHistoryLimit").not_negative();
 }
 
-fn strategy(strategy: &Field<'_>) {
-    let (kind, rolling) = (strategy.at("type"), strategy.at("rollingUpdate"));
-    match kind.text() {
-        "" => kind.required(""),
-        "OnDelete" if rolling.is_some() => {
-            rolling.invalid("only allowed for updateStrategy 'RollingUpdate'");
-        }
+fn daemon_strategy(strategy: &Field<'_>) {
+    let rolling = strategy.at("rollingUpdate");
+    match strategy.at("type").text() {
         "OnDelete" => {}
-        "RollingUpdate" => rolling.at("partition").not_negative(),
-        _ => kind.unsupported(&["OnDelete", "RollingUpdate"]),
+        "RollingUpdate" if !rolling.is_some() => rolling.required(""),
+        "RollingUpdate" => {
+            let bounds = ["maxUnavailable", "maxSurge"].map(|field| rolling.at(field));
+            bounds.iter().for_each(workload::int_or_percent);
+            bounds.iter().for_each(workload::at_most_all);
+            let [unavailable, surge] = &bounds;
+            match [unavailable, surge].map(|bound| workload::amount(bound) != Some(0)) {
+                [true, true] => surge.invalid("may not be set when maxUnavailable is non-zero"),
+                [false, false] => unavailable.required("cannot be 0 when maxSurge is 0"),
+                _ => {}
+            }
+        }
+        _ => {
+            strategy.showing(strategy.at("type").value).unsupported(&["RollingUpdate", "OnDelete"])
+        }
     }
 }
 
@@ -66,8 +108,8 @@ fn selected(spec: &Field<'_>, kind: &str) {
     }
 }
 
-fn template(template: &Field<'_>, kind: &str) {
-    pod::template(template);
+/// Pods that are kept running are always restarted and have no end.
+fn lasting(template: &Field<'_>, kind: &str) {
     let spec = template.at("spec");
     let policy = spec.at("restartPolicy");
     if policy.is_some() && policy.text() != "Always" {
@@ -109,25 +151,4 @@ pub(super) fn revision(object: &Field<'_>) {
 
 pub(super) fn update_revision(object: &Field<'_>, old: &Value) {
     object.at("data").immutable(read::at(old, &["data"]));
-}
-
-/// A HorizontalPodAutoscaler in its version 2 form.
-pub(super) fn autoscaler(object: &Field<'_>) {
-    let spec = object.at("spec");
-    let (fewest, most) = (spec.at("minReplicas"), spec.at("maxReplicas"));
-    if fewest.is_some() && fewest.number() < 1 {
-        fewest.invalid("must be greater than or equal to 1");
-    }
-    if most.number() < 1 {
-        most.invalid_number("must be greater than 0");
-    }
-    if fewest.is_some() && most.number() < fewest.number() {
-        most.invalid_number("must be greater than or equal to `minReplicas`");
-    }
-    spec.at("scaleTargetRef").at("kind").must_be_given();
-    spec.at("scaleTargetRef").at("name").must_be_given();
-    for metric in spec.at("metrics").items() {
-        let known = ["ContainerResource", "External", "Object", "Pods", "Resource"];
-        metric.at("type").one_of(&known);
-    }
 }

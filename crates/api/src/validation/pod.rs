@@ -93,19 +93,24 @@ fn image_is_trimmed(image: &Field<'_>) {
     }
 }
 
-/// The template of a workload. Upstream leaves `metadata` out of two of its paths.
+/// The template of a workload.
 pub(super) fn template(template: &Field<'_>) {
+    template_labels(template);
+    spec(&template.at("spec"), None);
+    let ephemeral = template.at("spec").at("ephemeralContainers");
+    if !ephemeral.is_empty() {
+        ephemeral.forbidden("ephemeral containers not allowed in pod template");
+    }
+}
+
+/// Labels and annotations of a template. Upstream leaves `metadata` out of their paths.
+pub(super) fn template_labels(template: &Field<'_>) {
     let labels = template.at("metadata").value.get("labels").unwrap_or(&Value::Null);
     metadata::labels(&template.at("labels").showing(labels));
     let annotations = template.at("metadata").value.get("annotations").unwrap_or(&Value::Null);
     let annotations = template.at("annotations").showing(annotations);
     metadata::annotations(&annotations);
     deletion_cost(&annotations);
-    spec(&template.at("spec"), None);
-    let ephemeral = template.at("spec").at("ephemeralContainers");
-    if !ephemeral.is_empty() {
-        ephemeral.forbidden("ephemeral containers not allowed in pod template");
-    }
 }
 
 /// The spec of a pod of this name, or of a template, which has none.

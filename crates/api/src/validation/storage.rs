@@ -59,7 +59,7 @@ pub(super) fn volume(object: &Field<'_>) {
     } else if nodes.is_some() {
         pod::node_selector(&nodes.at("required"));
     }
-    let kind = source::one_of(&spec, &SOURCES, |kind, source| self::source(kind, source));
+    let kind = source::one_of(&spec, &SOURCES, self::source);
     if kind == Some("local") && !nodes.is_some() {
         nodes.required("Local volume requires node affinity");
     }

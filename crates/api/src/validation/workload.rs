@@ -7,7 +7,7 @@ pub(super) fn deployment(object: &Field<'_>) {
     let spec = object.at("spec");
     spec.at("replicas").not_negative();
     selector::of_template(&spec);
-    template(&spec.at("template"));
+    template(&spec.at("template"), "ReplicaSet");
     strategy(&spec.at("strategy"));
     spec.at("minReadySeconds").not_negative();
     spec.at("revisionHistoryLimit").not_negative();
@@ -25,7 +25,7 @@ pub(super) fn replica_set(object: &Field<'_>) {
     spec.at("replicas").not_negative();
     spec.at("minReadySeconds").not_negative();
     selector::of_template(&spec);
-    template(&spec.at("template"));
+    template(&spec.at("template"), "ReplicaSet");
 }
 
 /// A ReplicationController's selector is the labels themselves.
@@ -46,7 +46,7 @@ pub(super) fn replication_controller(object: &Field<'_>) {
         let shown = if labels.is_some() { labels.value.clone() } else { serde_json::json!({}) };
         labels.invalid_as(shown, "`selector` does not match template `labels`");
     }
-    template(&pods);
+    template(&pods, "ReplicationController");
 }
 
 pub(super) fn scale(object: &Field<'_>) {
@@ -60,7 +60,7 @@ pub(super) fn update(object: &Field<'_>, old: &serde_json::Value) {
 }
 
 /// Pods that are kept running are always restarted and have no end.
-fn template(template: &Field<'_>) {
+fn template(template: &Field<'_>, kind: &str) {
     pod::template(template);
     let spec = template.at("spec");
     let policy = spec.at("restartPolicy");
@@ -69,7 +69,7 @@ fn template(template: &Field<'_>) {
     }
     let deadline = spec.at("activeDeadlineSeconds");
     if deadline.is_some() {
-        deadline.forbidden("activeDeadlineSeconds in ReplicaSet is not Supported");
+        deadline.forbidden(format!("activeDeadlineSeconds in {kind} is not Supported"));
     }
 }
 
@@ -95,9 +95,7 @@ fn rolling_update(rolling: &Field<'_>) {
     if amount(&unavailable) == Some(0) && amount(&surge) == Some(0) {
         unavailable.invalid_number("may not be 0 when `maxSurge` is 0");
     }
-    if percent(&unavailable).is_some_and(|percent| percent > 100) {
-        unavailable.invalid("must not be greater than 100%");
-    }
+    at_most_all(&unavailable);
 }
 
 /// A whole number or a share.
@@ -119,8 +117,15 @@ pub(super) fn percent(field: &Field<'_>) -> Option<u64> {
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
+/// A share is at most the whole.
+pub(super) fn at_most_all(field: &Field<'_>) {
+    if percent(field).is_some_and(|percent| percent > 100) {
+        field.invalid("must not be greater than 100%");
+    }
+}
+
 /// The number before a percent sign or without one; what is missing is 0.
-fn amount(field: &Field<'_>) -> Option<i64> {
+pub(super) fn amount(field: &Field<'_>) -> Option<i64> {
     match field.value.is_string() {
         true => percent(field).map(|percent| i64::try_from(percent).unwrap_or(i64::MAX)),
         false => Some(field.number()),

@@ -123,8 +123,14 @@ async fn a_claim_without_a_class_gets_the_default_one_and_grows_only_where_that_
     none["spec"]["storageClassName"] = "".into();
     server.check(&post, none.clone(), 201, json!({"spec": {"storageClassName": ""}})).await;
     let grow = claim("b", "2Gi");
-    let why = "persistentvolumeclaims \"b\" is forbidden: Only bound persistent volume claims can be expanded";
+    let why = "PersistentVolumeClaim \"b\" is invalid: spec: Forbidden: spec is immutable after \
+        creation except resources.requests and volumeAttributesClassName for bound claims";
     let patch = format!("PATCH {CLAIMS}/b");
+    server.check(&patch, grow.clone(), 422, json!({"message": why})).await;
+    let bound = json!({"status": {"phase": "Bound"}});
+    server.check(&format!("{patch}/status"), bound, 200, json!({})).await;
+    let why = "persistentvolumeclaims \"b\" is forbidden: only dynamically provisioned pvc can be \
+        resized and the storageclass that provisions the pvc must support resize";
     server.check(&patch, grow, 403, json!({"message": why})).await;
 }
 

@@ -154,9 +154,7 @@ fn leases_nodes_and_namespaces() {
     check(
         "v1/Namespace",
         json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["mine"]}}),
-        &[
-            "spec.finalizers[0]: Invalid value: \"mine\": name is neither a standard finalizer name \
-           nor is it fully qualified",
-        ],
+        &["spec.finalizers: Invalid value: \"mine\": name is neither a standard finalizer name \
+           nor is it fully qualified"],
     );
 }

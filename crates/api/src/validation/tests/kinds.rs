@@ -185,3 +185,37 @@ fn a_certificate_request_is_one() {
         "spec.request: Invalid value: \"YQ==\": PEM block type must be CERTIFICATE REQUEST";
     check(KIND, request, &[expected]);
 }
+
+#[test]
+fn the_volumes_of_a_stateful_set_come_with_its_pods() {
+    let set = |strategy: Value| {
+        object(json!({"serviceName": "a", "selector": {"matchLabels": {"a": "b"}},
+            "updateStrategy": strategy, "template": {"metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "c", "image": "i",
+            "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}]}))
+    };
+    const KIND: &str = "apps/v1/StatefulSet";
+    check(KIND, set(json!({})), &[]);
+    let expected = "spec.updateStrategy: Invalid value: {\"type\":\"Never\"}: must be \
+        'RollingUpdate' or 'OnDelete'";
+    check(KIND, set(json!({"type": "Never"})), &[expected]);
+}
+
+#[test]
+fn daemon_sets_roll_by_pods_less_or_pods_more() {
+    let set = |rolling: Value| {
+        object(json!({"selector": {"matchLabels": {"a": "b"}},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
+            "template": {"metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]}}}))
+    };
+    const KIND: &str = "apps/v1/DaemonSet";
+    check(KIND, set(json!({"maxUnavailable": 0, "maxSurge": "10%"})), &[]);
+    let both = "spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when \
+        maxUnavailable is non-zero";
+    check(KIND, set(json!({"maxUnavailable": 1, "maxSurge": 1})), &[both]);
+    let none = "spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when \
+        maxSurge is 0";
+    check(KIND, set(json!({"maxUnavailable": 0, "maxSurge": 0})), &[none]);
+}

@@ -162,7 +162,9 @@ fn names_of_resources() {
         limits("storage"),
         &[
             "resources.limits[storage]: Invalid value: \"storage\": must be a standard resource for \
-           containers",
+             containers",
+            "resources.requests[storage]: Invalid value: \"storage\": must be a standard resource \
+             for containers",
         ],
     );
     check_container(
