@@ -4,6 +4,8 @@
 //! The stored layout begins `{"apiVersion":…,"kind":…,"metadata":{`, so the place for the
 //! resourceVersion is found in the first bytes.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::de::{Error as _, IgnoredAny};
 use serde_json::{Map, Value};
@@ -116,6 +118,36 @@ fn stored_metadata(stored: &[u8]) -> Result<&[u8], serde_json::Error> {
     Ok(&stored[start..end])
 }
 
+/// Is this the key of an object of that name?
+pub(crate) fn is_key_of(key: &[u8], name: &str) -> bool {
+    key.strip_suffix(name.as_bytes()).is_some_and(|place| place.ends_with(b"/"))
+}
+
+/// Is the object going: deleted, or a Namespace whose content is being removed? Nothing else is
+/// read of it.
+pub(crate) fn is_ending(stored: &[u8]) -> Result<bool, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Object<'a> {
+        #[serde(borrow)]
+        metadata: Metadata<'a>,
+        #[serde(borrow, default)]
+        status: Status<'a>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        deletion_timestamp: Option<Cow<'a, str>>,
+    }
+    #[derive(serde::Deserialize, Default)]
+    struct Status<'a> {
+        #[serde(borrow, default)]
+        phase: Cow<'a, str>,
+    }
+    let object: Object<'_> = serde_json::from_slice(stored)?;
+    Ok(object.metadata.deletion_timestamp.is_some() || object.status.phase == "Terminating")
+}
+
 /// The object as a value, with its resourceVersion.
 pub(crate) fn decode(kv: &KeyValue) -> Result<Value, serde_json::Error> {
     decode_at(kv, kv.mod_revision)
@@ -207,6 +239,25 @@ mod tests {
         let partial = written(&|out| write_partial(out, &kv.value, kv.mod_revision).unwrap());
         assert_eq!(uid(&kv.value).as_deref(), Some(meta(&expected, "uid")));
         assert_eq!(partial, crate::table::partial(expected));
+    }
+
+    #[test]
+    fn a_key_ends_with_the_whole_name() {
+        assert!(is_key_of(b"/registry/configmaps/shop/web", "web"));
+        assert!(!is_key_of(b"/registry/configmaps/shop/web", "eb"));
+        assert!(!is_key_of(b"/registry/configmaps/shop/web", ""));
+    }
+
+    #[test]
+    fn what_is_deleted_or_terminating_is_ending() {
+        let check = |object: Value, expected| {
+            assert_eq!(is_ending(&encode(&object)).unwrap(), expected, "{object}");
+        };
+        let name = json!({"name": "a", "labels": {"x": "\"}"}});
+        check(json!({"metadata": name}), false);
+        check(json!({"metadata": name, "status": {"phase": "Active", "other": [1]}}), false);
+        check(json!({"metadata": name, "status": {"phase": "Terminating"}}), true);
+        check(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}), true);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Deletes what nobody owns any more, and carries out foreground and orphan deletion.
 //! Source: Kubernetes, "Garbage Collection", <https://kubernetes.io/docs/concepts/architecture/garbage-collection/>.
 //!
-//! One task holds a graph of all objects' owners, fed by metadata watches of every kind
+//! One task holds a graph of all objects' owners, fed by watches of every kind
 //! that can be deleted. What the graph suggests is checked against the API before anything
 //! is deleted.
 
 mod collect;
 mod graph;
+mod owned;
 mod owners;
 mod sources;
 
@@ -50,7 +51,7 @@ pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
         }
         // Until every kind was listed once, owners may only seem to be missing, and all would be
         // asked for.
-        if sources.all_listed(&collector.graph) {
+        if !collector.dirty.is_empty() && sources.all_listed(&collector.graph) {
             collector.collect().await;
         }
     }

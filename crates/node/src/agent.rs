@@ -10,6 +10,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::cache::{Changes, follow};
 use crate::events::Recorder;
+use crate::named::Named;
 use crate::pods::Dispatcher;
 use crate::shared::Shared;
 use crate::{NodeConfig, dns, garbage, ingress, kubelet_api, lost, register, services};
@@ -144,7 +145,7 @@ fn follow_all(shared: &Arc<Shared>, tasks: &Tasks, ranges: Vec<net::AddressRange
     tasks.spawn_until_shutdown("collect garbage", garbage::run(shared.clone()));
 }
 
-/// Wakes pods when a ConfigMap or Secret they use changes. Contents are not kept.
+/// Wakes pods when a ConfigMap or Secret they use changes. Contents are not read.
 fn follow_configuration(shared: &Arc<Shared>, tasks: &Tasks, routes: &Changes) {
     let registry = shared.clone();
     let work = wake_on::<ConfigMap>(shared.routing.clone(), move |namespace, name| {
@@ -161,12 +162,12 @@ fn follow_configuration(shared: &Arc<Shared>, tasks: &Tasks, routes: &Changes) {
 
 async fn wake_on<K>(client: Client, changed: impl Fn(&str, &str))
 where
-    K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+    K: Resource + Clone + std::fmt::Debug + Send + 'static,
     K::DynamicType: Default,
 {
     use futures::StreamExt;
     use kube::runtime::WatchStreamExt;
-    let events = watcher::watcher(Api::<K>::all(client), config()).default_backoff();
+    let events = watcher::watcher(Api::<Named<K>>::all(client), config()).default_backoff();
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         match event {

@@ -18,6 +18,7 @@ mod ingress;
 mod kubelet_api;
 mod lost;
 mod machine;
+mod named;
 mod pod;
 mod pods;
 mod quantities;

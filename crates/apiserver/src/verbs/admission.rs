@@ -20,9 +20,10 @@ use store::KeyValue;
 
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{self, Kind, Subresource};
-use crate::object::meta;
+use crate::object::{self, meta};
 use crate::registry::Registry;
 use crate::request::Call;
+use crate::respond;
 use crate::strategy::Grace;
 
 /// Namespaces that every cluster has and nobody deletes.
@@ -40,8 +41,7 @@ pub(crate) fn namespace_of(
     let name = meta(object, "namespace");
     let namespaces = kinds::find("", "v1", "namespaces").expect("namespaces are in the table");
     let kv = registry.namespace(name).ok_or_else(|| ApiError::not_found(namespaces, name))?;
-    let namespace = registry.decode(&kv)?;
-    if api::meta::is_deleting(&namespace) || namespace["status"]["phase"] == "Terminating" {
+    if object::is_ending(&kv.value).map_err(|error| respond::corrupt(&error))? {
         return Err(ApiError::namespace_terminating(kind, meta(object, "name"), name));
     }
     Ok(Some(kv))

@@ -10,7 +10,7 @@ use store::{Event, EventKind, KeyValue, Revision};
 
 use crate::form::Form;
 use crate::kinds::Kind;
-use crate::object::decode_at;
+use crate::object::{self, decode_at};
 use crate::verbs::list_options::Selection;
 
 /// So many changes are kept for the watchers that come to them later.
@@ -126,6 +126,10 @@ impl Change {
         let Some(kv) = kv else { return false };
         if selection.is_everything() {
             return true;
+        }
+        // A key ends with the object's name: a watch of one object reads no others.
+        if selection.name().is_some_and(|name| !object::is_key_of(&kv.key, name)) {
+            return false;
         }
         let decoded = decoded.get_or_init(|| {
             let mut object = decode_at(kv, kv.mod_revision).ok()?;

@@ -133,8 +133,8 @@ fn policy_of(live: &ObjectMeta) -> PropagationPolicy {
 
 fn api_of(object: &Object, ctx: &Context) -> Api<DynamicObject> {
     match &object.namespace {
-        Some(namespace) => Api::namespaced_with(ctx.client.clone(), namespace, &object.kind),
-        None => Api::all_with(ctx.client.clone(), &object.kind),
+        Some(namespace) => Api::namespaced_with(ctx.client.clone(), namespace, &*object.kind),
+        None => Api::all_with(ctx.client.clone(), &*object.kind),
     }
 }
 

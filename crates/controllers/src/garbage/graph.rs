@@ -1,6 +1,7 @@
 //! Who owns whom. Pure: changes in, objects to look at out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::ApiResource;
@@ -18,7 +19,7 @@ pub(crate) const ORPHAN: &str = "orphan";
 /// What the collector needs to know of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Object {
-    pub kind: ApiResource,
+    pub kind: Arc<ApiResource>,
     pub namespace: Option<String>,
     pub name: String,
     pub owners: Vec<OwnerReference>,
@@ -27,7 +28,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    pub fn new(kind: ApiResource, meta: ObjectMeta) -> Self {
+    pub fn new(kind: Arc<ApiResource>, meta: ObjectMeta) -> Self {
         Self {
             kind,
             namespace: meta.namespace,
@@ -36,6 +37,11 @@ impl Object {
             deleting: meta.deletion_timestamp.is_some(),
             finalizers: meta.finalizers.unwrap_or_default(),
         }
+    }
+
+    /// Is there anything that could be due for it.
+    fn concerns_anybody(&self) -> bool {
+        self.deleting || !self.owners.is_empty()
     }
 
     /// Is it being deleted and waits for this finalizer.
@@ -99,10 +105,11 @@ impl Graph {
         let owners = before.iter().flat_map(|before| &before.owners).chain(&object.owners);
         let owners: BTreeSet<Uid> = owners.map(|owner| owner.uid.clone()).collect();
         self.unlink(&uid, before);
+        let concerned = object.concerns_anybody().then(|| uid.clone());
         for owner in object.owners {
             self.dependents.entry(owner.uid).or_default().insert(uid.clone());
         }
-        std::iter::once(uid).chain(owners).collect()
+        concerned.into_iter().chain(owners).collect()
     }
 
     fn remove(&mut self, uid: &str) -> Vec<Uid> {
@@ -149,8 +156,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn kind() -> ApiResource {
-        ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
+    fn kind() -> Arc<ApiResource> {
+        Arc::new(ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&()))
     }
 
     fn object(owners: &[&str]) -> Object {
@@ -216,6 +223,12 @@ mod tests {
 
     #[test]
     fn an_unchanged_object_needs_no_look() {
-        check(vec![seen("a", &[]), seen("a", &[])], &[]);
+        check(vec![seen("b", &["a"]), seen("b", &["a"])], &[]);
+    }
+
+    #[test]
+    fn an_object_that_nobody_owns_and_that_stays_needs_no_look() {
+        check(vec![seen("a", &[])], &[]);
+        check(vec![seen("a", &["b"])], &["a", "b"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Feeds the graph: one metadata watch for every kind that can be deleted.
+//! Feeds the graph: one watch for every kind that can be deleted, of which little is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::api::ApiResource;
 use kube::discovery::{Discovery, verbs};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_objects};
@@ -14,6 +14,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::graph::{Graph, Object, Uid, key};
+use super::owned::Owned;
 use crate::context::Context;
 use crate::drive::ReconcileError;
 
@@ -110,7 +111,8 @@ async fn collectable(ctx: &Context) -> Result<BTreeMap<String, ApiResource>, Rec
 
 /// Watches one kind for as long as the graph listens.
 async fn feed(ctx: Arc<Context>, kind: ApiResource, changes: Sender<Change>) {
-    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(ctx.client.clone(), &kind);
+    let api: Api<Owned> = Api::all_with(ctx.client.clone(), &kind);
+    let kind = Arc::new(kind);
     let watch = watch_objects(api, watcher::Config::default()).default_backoff();
     let mut watch = std::pin::pin!(watch);
     let mut listing = BTreeSet::new();
@@ -133,8 +135,8 @@ async fn feed(ctx: Arc<Context>, kind: ApiResource, changes: Sender<Change>) {
 }
 
 fn to_change(
-    kind: &ApiResource,
-    event: Event<PartialObjectMeta<DynamicObject>>,
+    kind: &Arc<ApiResource>,
+    event: Event<Owned>,
     listing: &mut BTreeSet<Uid>,
 ) -> Option<Change> {
     match event {
