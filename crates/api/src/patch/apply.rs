@@ -31,7 +31,10 @@ use collect::fields_of;
 use compare::Comparison;
 pub use conflict::{ConflictCause, Conflicts};
 use managed::{Entry, Managed, Operation};
-use ownership::{attach, detach, identity, ignored, record_update, stamp, strip, take_over};
+use ownership::{
+    attach, detach, identity, ignored, of_object, record_update, stamp, strip, take_over,
+    without_managed_fields,
+};
 pub use path::{PathElement, PathElementError, Scalar};
 pub use set::{FieldSet, FieldsError, Path};
 
@@ -94,10 +97,11 @@ pub fn apply(
 ) -> Result<Value, ApplyError> {
     check_config(write, config)?;
     let config = &without_null_identity(config);
-    let mut object = live.cloned().unwrap_or_else(|| json!({}));
-    let stored = detach(&mut object);
-    let mut managed = managed::decode(stored.as_ref())
+    let object = live.map_or_else(|| json!({}), without_managed_fields);
+    let value = live.and_then(of_object);
+    let stored = managed::decode(value)
         .map_err(|why| ApplyError::BadRequest(format!("failed to decode managed fields: {why}")))?;
+    let mut managed = stored.clone();
     if managed.is_empty() && live.is_some() {
         let first = Write { manager: BEFORE_FIRST_APPLY, ..*write };
         record_update(&first, &json!({}), &object, &mut managed);
@@ -107,7 +111,7 @@ pub fn apply(
         last_applied::sync(&mut applied, config);
     }
     stamp(write, &mut now_managed, &managed, applied != object);
-    attach(&mut applied, &now_managed, stored);
+    attach(&mut applied, &now_managed, (value, Some(&stored)));
     Ok(applied)
 }
 
@@ -137,18 +141,19 @@ pub fn merge(schema: &TypeSchema, live: &Value, config: &Value) -> Result<Value,
 /// one empty entry, makes everybody forgotten. A subresource cannot set them.
 pub fn update(write: &Write<'_>, live: Option<&Value>, new: &mut Value) {
     let wanted = detach(new);
-    let mut old = live.cloned().unwrap_or_else(|| json!({}));
-    let before = detach(&mut old);
+    let value = live.and_then(of_object);
+    let stored = managed::decode(value).ok();
     let mut managed = if write.subresource.is_empty() {
-        edited(wanted.as_ref(), before.as_ref())
+        edited(wanted.as_ref(), value, stored.as_ref())
     } else {
-        managed::decode(before.as_ref()).unwrap_or_default()
+        stored.clone().unwrap_or_default()
     };
     // Whoever reset them does not want them back before the next apply.
     if live.is_none() || !managed.is_empty() {
-        record_update(write, &old, new, &mut managed);
+        let nothing = json!({});
+        record_update(write, live.unwrap_or(&nothing), new, &mut managed);
     }
-    attach(new, &managed, before);
+    attach(new, &managed, (value, stored.as_ref()));
 }
 
 /// Can these `metadata.managedFields` be read? The error is for a `metadata.managedFields:
@@ -158,7 +163,7 @@ pub fn check_managed_fields(managed_fields: &Value) -> Result<(), String> {
 }
 
 /// The entries that a request wants, or those of the object where it wants none that can be read.
-fn edited(wanted: Option<&Value>, before: Option<&Value>) -> Managed {
+fn edited(wanted: Option<&Value>, before: Option<&Value>, stored: Option<&Managed>) -> Managed {
     let reset = match wanted.and_then(Value::as_array).map(Vec::as_slice) {
         Some([]) => true,
         Some([only]) => shape::is_void(Some(only)),
@@ -167,10 +172,8 @@ fn edited(wanted: Option<&Value>, before: Option<&Value>) -> Managed {
     if reset {
         return Managed::new();
     }
-    match managed::decode(wanted) {
-        Ok(managed) if !managed.is_empty() => managed,
-        _ => managed::decode(before).unwrap_or_default(),
-    }
+    let own = if wanted == before { None } else { managed::decode(wanted).ok() };
+    own.filter(|own| !own.is_empty()).or_else(|| stored.cloned()).unwrap_or_default()
 }
 
 fn check_config(write: &Write<'_>, config: &Value) -> Result<(), ApplyError> {

@@ -10,44 +10,33 @@ use crate::schema::TypeSchema;
 /// Every leaf, every list item, every map entry of `value`. Structs are members only where
 /// they are empty. A list whose items cannot be told apart counts as a leaf.
 pub(super) fn fields_of(schema: Option<&TypeSchema>, value: &Value) -> FieldSet {
-    let mut set = FieldSet::default();
-    collect(schema, value, &mut Vec::new(), &mut set);
-    set
+    collect(schema, value).unwrap_or_default()
 }
 
-fn collect(
-    schema: Option<&TypeSchema>,
-    value: &Value,
-    path: &mut Vec<PathElement>,
-    set: &mut FieldSet,
-) {
+/// What is in a value; `None`: it is a leaf.
+fn collect(schema: Option<&TypeSchema>, value: &Value) -> Option<FieldSet> {
+    let mut set = FieldSet::default();
     match Node::of_values(schema, [Some(value), None]) {
-        Node::Leaf => set.insert(path),
+        Node::Leaf => return None,
         node @ (Node::Struct(_) | Node::Map(_)) => {
             if schema.is_none() && !value.is_object() {
-                return set.insert(path);
+                return None;
             }
             for (name, value) in shape::fields(Some(value)).into_iter().flatten() {
-                path.push(PathElement::field(name));
-                let element = &path[path.len() - 1];
-                let (named, below) = (node.names(element), node.child(element));
-                collect(below, value, path, set);
+                let element = PathElement::field(name);
+                let inside = collect(node.field(name), value);
                 let empty = value.is_null() || value.as_object().is_some_and(|o| o.is_empty());
-                if empty || !named {
-                    set.insert(path);
-                }
-                path.pop();
+                let is_member = inside.is_none() || empty || !node.names(&element);
+                set.push(&element, is_member, inside.unwrap_or_default());
             }
         }
         Node::List(list) => {
             let items = shape::items(Some(value));
-            let Ok(elements) = shape::elements(list, items) else { return set.insert(path) };
-            for (element, item) in elements.into_iter().zip(items) {
-                path.push(element);
-                collect(Some(&list.items), item, path, set);
-                set.insert(path);
-                path.pop();
+            for (element, item) in shape::elements(list, items).ok()?.into_iter().zip(items) {
+                let inside = collect(Some(&list.items), item).unwrap_or_default();
+                set.push(&element, true, inside);
             }
         }
     }
+    Some(set.sorted())
 }

@@ -26,127 +26,145 @@ const ALWAYS_THERE: [&str; 11] = [
     "containers",
 ];
 
+/// Where managed fields are, at the top of an object.
+const MANAGED_FIELDS: (&str, &str) = ("metadata", "managedFields");
+
 /// The fields that changed. None is in more than one of the sets.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
+    /// What is there no more.
     pub(super) removed: FieldSet,
-    pub(super) modified: FieldSet,
-    pub(super) added: FieldSet,
+    /// What is new or has another value than before.
+    pub(super) changed: FieldSet,
+}
+
+/// What became of one field, itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    Same,
+    Removed,
+    Changed,
+}
+
+/// Where in the object the comparison is.
+#[derive(Clone, Copy)]
+struct Place<'n> {
+    /// The field's name; of list items none.
+    name: &'n str,
+    depth: usize,
 }
 
 impl Comparison {
     pub(super) fn of(schema: &TypeSchema, old: &Value, new: &Value) -> Self {
-        let mut comparison = Self::default();
-        comparison.value(Some(schema), [Some(old), Some(new)], &mut Vec::new());
-        comparison
+        value(Some(schema), [Some(old), Some(new)], Place { name: "", depth: 0 }).1
     }
 
     /// Without these fields and all that is below them.
     pub(super) fn without(self, ignored: &FieldSet) -> Self {
         Self {
             removed: self.removed.recursive_difference(ignored),
-            modified: self.modified.recursive_difference(ignored),
-            added: self.added.recursive_difference(ignored),
+            changed: self.changed.recursive_difference(ignored),
         }
     }
 
-    /// What has another value than before.
-    pub(super) fn changed(&self) -> FieldSet {
-        self.modified.union(&self.added)
+    fn push(&mut self, element: &PathElement, became: Became, below: Self) {
+        self.removed.push(element, became == Became::Removed, below.removed);
+        self.changed.push(element, became == Became::Changed, below.changed);
     }
 
-    fn value(
-        &mut self,
-        schema: Option<&TypeSchema>,
-        sides: [Option<&Value>; 2],
-        path: &mut Vec<PathElement>,
-    ) {
+    fn sorted(self) -> Self {
+        Self { removed: self.removed.sorted(), changed: self.changed.sorted() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
+/// What became of a field, and of all that is in it.
+fn value(
+    schema: Option<&TypeSchema>,
+    sides: [Option<&Value>; 2],
+    place: Place<'_>,
+) -> (Became, Comparison) {
+    let node = match Node::of_values(schema, sides) {
+        _ if sides.into_iter().all(shape::is_void) => Node::Leaf,
+        node => node,
+    };
+    let inside = match node {
+        Node::Leaf => None,
+        Node::Struct(_) | Node::Map(_) => Some(fields(node, sides, place)),
+        Node::List(list) => items(list, sides, place),
+    };
+    match inside {
+        None => (leaf(schema, sides), Comparison::default()),
+        Some(inside) => (container(sides, place), inside),
+    }
+}
+
+fn leaf(schema: Option<&TypeSchema>, sides: [Option<&Value>; 2]) -> Became {
+    match sides {
+        [None, None] => Became::Same,
+        [None, Some(_)] => Became::Changed,
+        [Some(_), None] => Became::Removed,
+        [Some(old), Some(new)] if same(schema, old, new) => Became::Same,
+        [Some(_), Some(_)] => Became::Changed,
+    }
+}
+
+/// A struct, map or list that came or went is itself among what came or went.
+fn container(sides: [Option<&Value>; 2], place: Place<'_>) -> Became {
+    match sides {
+        [None, Some(_)] if ALWAYS_THERE.contains(&place.name) => Became::Same,
+        [None, Some(_)] => Became::Changed,
+        [Some(_), None] => Became::Removed,
+        _ => Became::Same,
+    }
+}
+
+fn fields(node: Node<'_>, sides: [Option<&Value>; 2], place: Place<'_>) -> Comparison {
+    let [old, new] = sides.map(shape::fields);
+    let only_new = new
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| old.is_none_or(|old| !old.contains_key(name.as_str())));
+    let names = old.into_iter().flatten().chain(only_new).map(|(name, _)| name.as_str());
+    // The managed fields are what this is for, and nobody's.
+    let bookkeeping = |name: &str| place.depth == 1 && (place.name, name) == MANAGED_FIELDS;
+    let mut comparison = Comparison::default();
+    for name in names.filter(|name| !bookkeeping(name)) {
+        let sides = [old, new].map(|side| side.and_then(|fields| fields.get(name)));
         if let [Some(old), Some(new)] = sides
             && old == new
         {
-            return;
+            continue;
         }
-        let node = match Node::of_values(schema, sides) {
-            _ if sides.into_iter().all(shape::is_void) => Node::Leaf,
-            node => node,
-        };
-        let inside = match node {
-            Node::Leaf => None,
-            Node::Struct(_) | Node::Map(_) => {
-                self.fields(node, sides, path);
-                Some(())
-            }
-            Node::List(list) => self.items(list, sides, path),
-        };
-        match inside {
-            None => self.leaf(schema, sides, path),
-            Some(()) => self.container(sides, path),
+        let inner = Place { name, depth: place.depth + 1 };
+        let (became, inside) = value(node.field(name), sides, inner);
+        if became != Became::Same || !inside.is_empty() {
+            comparison.push(&PathElement::field(name), became, inside);
         }
     }
+    comparison.sorted()
+}
 
-    fn leaf(
-        &mut self,
-        schema: Option<&TypeSchema>,
-        sides: [Option<&Value>; 2],
-        path: &[PathElement],
-    ) {
-        match sides {
-            [None, None] => {}
-            [None, Some(_)] => self.added.insert(path),
-            [Some(_), None] => self.removed.insert(path),
-            [Some(old), Some(new)] if same(schema, old, new) => {}
-            [Some(_), Some(_)] => self.modified.insert(path),
+/// `None` where the items cannot be told apart.
+fn items(list: &ListShape, sides: [Option<&Value>; 2], place: Place<'_>) -> Option<Comparison> {
+    let mut both: BTreeMap<PathElement, [Option<&Value>; 2]> = BTreeMap::new();
+    for (side, value) in sides.into_iter().enumerate() {
+        let items = shape::items(value);
+        for (element, item) in shape::elements(list, items).ok()?.into_iter().zip(items) {
+            // Of items that repeat, the first counts.
+            both.entry(element).or_default()[side].get_or_insert(item);
         }
     }
-
-    /// A struct, map or list that came or went is itself among what came or went.
-    fn container(&mut self, sides: [Option<&Value>; 2], path: &[PathElement]) {
-        let always = |name: &String| ALWAYS_THERE.contains(&name.as_str());
-        match sides {
-            [None, Some(_)] if matches!(path.last(), Some(PathElement::Field(n)) if always(n)) => {}
-            [None, Some(_)] => self.added.insert(path),
-            [Some(_), None] => self.removed.insert(path),
-            _ => {}
-        }
+    let mut comparison = Comparison::default();
+    let inner = Place { name: "", depth: place.depth + 1 };
+    for (element, sides) in both {
+        let (became, inside) = value(Some(&list.items), sides, inner);
+        comparison.push(&element, became, inside);
     }
-
-    fn fields(&mut self, node: Node<'_>, sides: [Option<&Value>; 2], path: &mut Vec<PathElement>) {
-        let [old, new] = sides.map(shape::fields);
-        let only_new = new
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| old.is_none_or(|old| !old.contains_key(name.as_str())));
-        let names = old.into_iter().flatten().chain(only_new).map(|(name, _)| name);
-        for name in names {
-            let sides = [old, new].map(|side| side.and_then(|fields| fields.get(name)));
-            path.push(PathElement::field(name));
-            self.value(node.child(&path[path.len() - 1]), sides, path);
-            path.pop();
-        }
-    }
-
-    /// `None` where the items cannot be told apart.
-    fn items(
-        &mut self,
-        list: &ListShape,
-        sides: [Option<&Value>; 2],
-        path: &mut Vec<PathElement>,
-    ) -> Option<()> {
-        let mut both: BTreeMap<PathElement, [Option<&Value>; 2]> = BTreeMap::new();
-        for (side, value) in sides.into_iter().enumerate() {
-            let items = shape::items(value);
-            for (element, item) in shape::elements(list, items).ok()?.into_iter().zip(items) {
-                // Of items that repeat, the first counts.
-                both.entry(element).or_default()[side].get_or_insert(item);
-            }
-        }
-        for (element, sides) in both {
-            path.push(element);
-            self.value(Some(&list.items), sides, path);
-            path.pop();
-        }
-        Some(())
-    }
+    Some(comparison)
 }
 
 /// Do both mean the same, though they may be written otherwise (`1` and `1.0`, `1` and `1000m`)?

@@ -26,8 +26,7 @@ pub(super) fn allowed_conflicts(
     }
     let changed = Comparison::of(schema, &last, live);
     let fields = fields_of(Some(schema), &last);
-    let fields = fields.difference(&changed.modified).difference(&changed.added);
-    Some(fields.difference(&changed.removed))
+    Some(fields.difference(&changed.changed).difference(&changed.removed))
 }
 
 /// Puts the configuration into the annotation, where the object has one.

@@ -171,7 +171,7 @@ fn merge_into_bucket(managed: &mut Managed, first: &Identity, later: &Identity) 
     let (Some(later), Some(entry)) = (managed.remove(later), managed.get_mut(&bucket)) else {
         return false;
     };
-    entry.set = entry.set.union(&later.set);
+    entry.set = std::mem::take(&mut entry.set).union(later.set);
     entry.time = later.time;
     true
 }

@@ -38,7 +38,7 @@ fn merge_fields(node: Node<'_>, live: &Value, config: &Value) -> Map<String, Val
     let config = shape::fields(Some(config));
     let mut merged = shape::fields(Some(live)).cloned().unwrap_or_default();
     for (name, value) in config.into_iter().flatten() {
-        let below = node.child(&PathElement::field(name));
+        let below = node.field(name);
         let value = merge_sides(below, merged.get(name), Some(value));
         merged.extend(value.map(|value| (name.clone(), value)));
     }
@@ -130,12 +130,12 @@ pub(super) fn drop_nulls(schema: Option<&TypeSchema>, value: &mut Value, live: O
     match value {
         Value::Object(fields) => {
             fields.retain(|name, value| {
-                let nullable = node.child(&PathElement::field(name)).is_some_and(|s| s.nullable);
+                let nullable = node.field(name).is_some_and(|s| s.nullable);
                 let before = live.and_then(|live| live.get(name));
                 !value.is_null() || nullable || before.is_some_and(Value::is_null)
             });
             for (name, value) in fields.iter_mut() {
-                let below = node.child(&PathElement::field(name));
+                let below = node.field(name);
                 drop_nulls(below, value, live.and_then(|live| live.get(name)));
             }
         }

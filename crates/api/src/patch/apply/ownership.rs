@@ -1,5 +1,7 @@
 //! Who owns what after a write.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::Write;
@@ -27,14 +29,14 @@ pub(super) fn identity(write: &Write<'_>, operation: Operation) -> Identity {
 /// Records that `write` changed `old` into `new`.
 pub(super) fn record_update(write: &Write<'_>, old: &Value, new: &Value, managed: &mut Managed) {
     let comparison = Comparison::of(write.schema, old, new).without(&ignored(write));
-    let conflicts = conflicts(managed, None, &comparison);
-    take(managed, &conflicts, &comparison);
-    let changed = comparison.changed().difference(&unowned());
+    let conflicts = conflicts(managed, None, &comparison.changed);
+    take(managed, conflicts, &comparison.removed);
+    let changed = comparison.changed.difference(&UNOWNED);
     if !changed.is_empty() {
         let me = identity(write, Operation::Update);
         let own = managed.remove(&me).map(|own| own.set).unwrap_or_default();
         let entry = Entry {
-            set: own.union(&changed),
+            set: own.union(changed),
             api_version: write.gvk.api_version(),
             time: Some(write.now.to_owned()),
         };
@@ -50,12 +52,12 @@ pub(super) fn take_over(
     comparison: &Comparison,
     force: bool,
 ) -> Result<(), Conflicts> {
-    let conflicts = conflicts(managed, Some(me), comparison);
+    let conflicts = conflicts(managed, Some(me), &comparison.changed);
     if !force && let Some(conflicts) = Conflicts::of(conflicts.clone()) {
         return Err(conflicts);
     }
     let own = managed.remove(me);
-    take(managed, &conflicts, comparison);
+    take(managed, conflicts, &comparison.removed);
     let own = own.filter(|own| !own.set.is_empty());
     managed.extend(own.map(|own| (me.clone(), own)));
     Ok(())
@@ -65,26 +67,23 @@ pub(super) fn take_over(
 fn conflicts(
     managed: &Managed,
     me: Option<&Identity>,
-    comparison: &Comparison,
+    changed: &FieldSet,
 ) -> Vec<(Identity, FieldSet)> {
-    let changed = comparison.changed();
     let others = managed.iter().filter(|(identity, _)| Some(*identity) != me);
     let conflicts =
-        others.map(|(identity, entry)| (identity.clone(), entry.set.intersection(&changed)));
+        others.map(|(identity, entry)| (identity.clone(), entry.set.intersection(changed)));
     conflicts.filter(|(_, set)| !set.is_empty()).collect()
 }
 
 /// Takes what changed and what is gone from the managers; who owns nothing is forgotten.
-fn take(managed: &mut Managed, changed: &[(Identity, FieldSet)], comparison: &Comparison) {
+fn take(managed: &mut Managed, changed: Vec<(Identity, FieldSet)>, removed: &FieldSet) {
     for (identity, set) in changed {
-        if let Some(entry) = managed.get_mut(identity) {
-            entry.set = entry.set.difference(set);
+        if let Some(entry) = managed.get_mut(&identity) {
+            entry.set = std::mem::take(&mut entry.set).difference(&set);
         }
     }
-    if !comparison.removed.is_empty() {
-        for entry in managed.values_mut() {
-            entry.set = entry.set.difference(&comparison.removed);
-        }
+    for entry in managed.values_mut() {
+        entry.set = std::mem::take(&mut entry.set).difference(removed);
     }
     managed.retain(|_, entry| !entry.set.is_empty());
 }
@@ -92,7 +91,7 @@ fn take(managed: &mut Managed, changed: &[(Identity, FieldSet)], comparison: &Co
 /// Takes from the applier `me` the fields that nobody can own.
 pub(super) fn strip(managed: &mut Managed, me: &Identity) {
     if let Some(mut entry) = managed.remove(me) {
-        entry.set = entry.set.difference(&unowned());
+        entry.set = entry.set.difference(&UNOWNED);
         if !entry.set.is_empty() {
             managed.insert(me.clone(), entry);
         }
@@ -122,13 +121,13 @@ pub(super) const UNOWNED_METADATA: [&str; 9] = [
     "resourceVersion",
 ];
 
-fn unowned() -> FieldSet {
+static UNOWNED: LazyLock<FieldSet> = LazyLock::new(|| {
     let mut set = FieldSet::of_fields(&[&["apiVersion"], &["kind"], &["metadata"]]);
     for name in UNOWNED_METADATA {
         set.insert(&[PathElement::field("metadata"), PathElement::field(name)]);
     }
     set
-}
+});
 
 /// What this write cannot change, whatever it says: a built-in object's status through the
 /// object itself, anything but the status through `/status`.
@@ -148,11 +147,34 @@ pub(super) fn detach(object: &mut Value) -> Option<Value> {
     object.get_mut("metadata")?.as_object_mut()?.remove("managedFields")
 }
 
-/// Puts the entries into an object that has none. Where they say what `stored` said, they are
+/// `metadata.managedFields` of an object.
+pub(super) fn of_object(object: &Value) -> Option<&Value> {
+    object.get("metadata")?.get("managedFields")
+}
+
+/// A copy of an object without its `metadata.managedFields`.
+pub(super) fn without_managed_fields(object: &Value) -> Value {
+    let Value::Object(fields) = object else { return object.clone() };
+    let copied = fields.iter().map(|(name, value)| match (name.as_str(), value) {
+        ("metadata", Value::Object(metadata)) => {
+            let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
+            let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+            (name.clone(), Value::Object(kept.collect()))
+        }
+        _ => (name.clone(), value.clone()),
+    });
+    Value::Object(copied.collect())
+}
+
+/// Puts the entries into an object that has none. Where they say what was `stored`, they are
 /// written as they were, so that nothing changes.
-pub(super) fn attach(object: &mut Value, managed: &Managed, stored: Option<Value>) {
-    let same = managed::decode(stored.as_ref()).is_ok_and(|stored| stored == *managed);
-    let entries = if same { stored } else { managed::encode(managed) };
+pub(super) fn attach(
+    object: &mut Value,
+    managed: &Managed,
+    (value, stored): (Option<&Value>, Option<&Managed>),
+) {
+    let same = stored == Some(managed);
+    let entries = if same { value.cloned() } else { managed::encode(managed) };
     let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
     if let (Some(metadata), Some(entries)) = (metadata, entries) {
         metadata.insert("managedFields".to_owned(), entries);

@@ -17,18 +17,23 @@ pub(super) fn prune(
     last: &FieldSet,
     managed: &Managed,
 ) -> Value {
-    let named = |set: &FieldSet| set.with_named_parents(Some(schema));
-    let owned = managed.values().fold(FieldSet::default(), |all, entry| all.union(&entry.set));
-    let (last, owned) = (named(last), named(&owned));
-    if last.difference(&owned).is_empty() {
+    // Mostly a manager states what it stated before.
+    if managed.values().any(|entry| last.is_subset(&entry.set)) {
+        return merged;
+    }
+    let named = |set: FieldSet| set.with_named_parents(Some(schema));
+    let owned =
+        managed.values().fold(FieldSet::default(), |all, entry| all.union(entry.set.clone()));
+    let (last, owned) = (named(last.clone()), named(owned));
+    if last.is_subset(&owned) {
         return merged;
     }
     let without = |set: &FieldSet| remove(Some(schema), &merged, set).unwrap_or(Value::Null);
-    let fields = |value: &Value| named(&fields_of(Some(schema), value));
+    let fields = |value: &Value| named(fields_of(Some(schema), value));
     let all = fields(&merged);
     // Drop all that was applied before, take back what is owned, …
-    let kept = fields(&without(&last)).union(&owned);
+    let kept = fields(&without(&last)).union(owned);
     // … and then what this manager never applied.
-    let kept = fields(&without(&all.difference(&kept)));
+    let kept = fields(&without(&all.clone().difference(&kept)));
     without(&all.difference(&kept).intersection(&last))
 }

@@ -1,6 +1,6 @@
 //! Sets of fields, as trees: which fields of an object a manager owns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -12,9 +12,11 @@ use crate::schema::TypeSchema;
 /// A set of paths into an object. A path's parents are members only if they are put in too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldSet {
-    members: BTreeSet<PathElement>,
-    /// What lies below; never an empty set.
-    children: BTreeMap<PathElement, FieldSet>,
+    /// In order, each once. Every write makes some of these sets and reads them through: vectors are
+    /// made and gone in less time than trees.
+    members: Vec<PathElement>,
+    /// What lies below, in the elements' order; never an empty set.
+    children: Vec<(PathElement, FieldSet)>,
 }
 
 /// Why a FieldsV1 value could not be read.
@@ -48,43 +50,96 @@ impl FieldSet {
     pub fn insert(&mut self, path: &[PathElement]) {
         match path {
             [] => {}
-            [last] => _ = self.members.insert(last.clone()),
-            [first, rest @ ..] => self.children.entry(first.clone()).or_default().insert(rest),
+            [last] => {
+                if let Err(at) = self.members.binary_search(last) {
+                    self.members.insert(at, last.clone());
+                }
+            }
+            [first, rest @ ..] => {
+                let found = self.child_index(first);
+                let at = found.unwrap_or_else(|at| {
+                    self.children.insert(at, (first.clone(), Self::default()));
+                    at
+                });
+                self.children[at].1.insert(rest);
+            }
         }
+    }
+
+    /// Puts an element in, and what lies below it; the order is [`FieldSet::sorted`]'s to mend.
+    pub(super) fn push(&mut self, element: &PathElement, is_member: bool, below: Self) {
+        if is_member {
+            self.members.push(element.clone());
+        }
+        if !below.is_empty() {
+            self.children.push((element.clone(), below));
+        }
+    }
+
+    /// The set that was pushed together: mostly that was in order, and is a set already.
+    #[must_use]
+    pub(super) fn sorted(mut self) -> Self {
+        if !self.members.is_sorted_by(|left, right| left < right) {
+            self.members.sort_unstable();
+            self.members.dedup();
+        }
+        if !self.children.is_sorted_by(|left, right| left.0 < right.0) {
+            self.children.sort_by(|left, right| left.0.cmp(&right.0));
+            let mut children: Vec<(PathElement, Self)> = Vec::with_capacity(self.children.len());
+            for (element, below) in self.children {
+                match children.last_mut() {
+                    Some((last, all)) if *last == element => {
+                        *all = std::mem::take(all).union(below);
+                    }
+                    _ => children.push((element, below)),
+                }
+            }
+            self.children = children;
+        }
+        self
+    }
+
+    fn child_index(&self, element: &PathElement) -> Result<usize, usize> {
+        self.children.binary_search_by(|(child, _)| child.cmp(element))
     }
 
     /// Is this path a member?
     pub fn contains(&self, path: &[PathElement]) -> bool {
         match path {
             [] => false,
-            [last] => self.members.contains(last),
+            [last] => self.has(last),
             [first, rest @ ..] => self.below(first).is_some_and(|below| below.contains(rest)),
         }
     }
 
     /// Is this element itself a member?
     pub fn has(&self, element: &PathElement) -> bool {
-        self.members.contains(element)
+        self.members.binary_search(element).is_ok()
     }
 
     /// The members below this element.
     pub fn below(&self, element: &PathElement) -> Option<&FieldSet> {
-        self.children.get(element)
+        self.child_index(element).ok().map(|at| &self.children[at].1)
+    }
+
+    /// Is all of this in the other?
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.members.iter().all(|member| other.has(member))
+            && self.children.iter().all(|(element, below)| {
+                other.below(element).is_some_and(|other| below.is_subset(other))
+            })
     }
 
     /// What is in either.
     #[must_use]
-    pub fn union(&self, other: &Self) -> Self {
-        let mut result = self.clone();
-        result.extend(other);
-        result
-    }
-
-    fn extend(&mut self, other: &Self) {
-        self.members.extend(other.members.iter().cloned());
-        for (element, below) in &other.children {
-            self.children.entry(element.clone()).or_default().extend(below);
-        }
+    pub fn union(self, other: Self) -> Self {
+        let both = |one, _| one;
+        let members = merged(self.members, other.members, PathElement::cmp, both);
+        let order = |left: &(PathElement, Self), right: &(PathElement, Self)| left.0.cmp(&right.0);
+        let children = merged(self.children, other.children, order, |(element, one), (_, two)| {
+            (element, one.union(two))
+        });
+        Self { members, children }
     }
 
     /// What is in both.
@@ -94,55 +149,51 @@ impl FieldSet {
             let both = below.intersection(other.below(element)?);
             (!both.is_empty()).then(|| (element.clone(), both))
         });
-        Self {
-            members: self.members.intersection(&other.members).cloned().collect(),
-            children: children.collect(),
-        }
+        let members = self.members.iter().filter(|member| other.has(member));
+        Self { members: members.cloned().collect(), children: children.collect() }
     }
 
     /// What is in this and not, itself, in the other.
     #[must_use]
-    pub fn difference(&self, other: &Self) -> Self {
-        self.subtract(other, false)
+    pub fn difference(mut self, other: &Self) -> Self {
+        self.subtract(other, false);
+        self
     }
 
     /// What is in this and neither in the other nor below one of its members.
     #[must_use]
-    pub fn recursive_difference(&self, other: &Self) -> Self {
-        self.subtract(other, true)
+    pub fn recursive_difference(mut self, other: &Self) -> Self {
+        self.subtract(other, true);
+        self
     }
 
-    fn subtract(&self, other: &Self, recursive: bool) -> Self {
-        let children = self.children.iter().filter_map(|(element, below)| {
-            if recursive && other.has(element) {
-                return None;
-            }
-            let rest = match other.below(element) {
-                Some(other) => below.subtract(other, recursive),
-                None => below.clone(),
-            };
-            (!rest.is_empty()).then(|| (element.clone(), rest))
-        });
-        Self {
-            members: self.members.difference(&other.members).cloned().collect(),
-            children: children.collect(),
+    fn subtract(&mut self, other: &Self, recursive: bool) {
+        if other.is_empty() {
+            return;
         }
+        self.members.retain(|member| !other.has(member));
+        self.children.retain_mut(|(element, below)| {
+            if recursive && other.has(element) {
+                return false;
+            }
+            if let Some(other) = other.below(element) {
+                below.subtract(other, recursive);
+            }
+            !below.is_empty()
+        });
     }
 
     /// With every named field on the way to a member, so that a struct goes when all in it goes.
     #[must_use]
-    pub fn with_named_parents(&self, schema: Option<&TypeSchema>) -> Self {
+    pub fn with_named_parents(mut self, schema: Option<&TypeSchema>) -> Self {
         let node = Node::of(schema);
-        let mut members = self.members.clone();
-        let mut children = BTreeMap::new();
-        for (element, below) in &self.children {
+        for (element, below) in &mut self.children {
             if node.names(element) {
-                members.insert(element.clone());
+                self.members.push(element.clone());
             }
-            let below = below.with_named_parents(node.child(element));
-            children.insert(element.clone(), below);
+            *below = std::mem::take(below).with_named_parents(node.child(element));
         }
-        Self { members, children }
+        self.sorted()
     }
 
     /// Calls `visit` with the path of every member, parents first.
@@ -193,15 +244,38 @@ impl FieldSet {
                 Err(error) => return Err(FieldsError::Key(error)),
             };
             let below = Self::from_fields_v1(value)?;
-            if below.is_empty() || value.get(".").is_some() {
-                set.members.insert(element.clone());
-            }
-            if !below.is_empty() {
-                set.children.entry(element).or_default().extend(&below);
-            }
+            let is_member = below.is_empty() || value.get(".").is_some();
+            set.push(&element, is_member, below);
         }
-        Ok(set)
+        Ok(set.sorted())
     }
+}
+
+/// Two vectors that are in order as one that is; of what is in both, what `both` makes of them.
+fn merged<T>(
+    left: Vec<T>,
+    right: Vec<T>,
+    order: impl Fn(&T, &T) -> Ordering,
+    both: impl Fn(T, T) -> T,
+) -> Vec<T> {
+    if left.is_empty() {
+        return right;
+    }
+    if right.is_empty() {
+        return left;
+    }
+    let mut all = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(one), Some(two)) = (left.peek(), right.peek()) {
+        match order(one, two) {
+            Ordering::Less => all.extend(left.next()),
+            Ordering::Greater => all.extend(right.next()),
+            Ordering::Equal => all.extend(left.next().zip(right.next()).map(|(l, r)| both(l, r))),
+        }
+    }
+    all.extend(left);
+    all.extend(right);
+    all
 }
 
 fn object(value: &Value) -> Result<impl Iterator<Item = (&String, &Value)>, FieldsError> {

@@ -48,12 +48,19 @@ impl<'s> Node<'s> {
     /// The type below an element; `None` is open.
     pub(super) fn child(self, element: &PathElement) -> Option<&'s TypeSchema> {
         match (self, element) {
-            (Self::Struct(object), PathElement::Field(name)) => {
-                object.fields.get(name.as_str()).map(|schema| &**schema)
-            }
-            (Self::Map(values), PathElement::Field(_)) => values,
+            (_, PathElement::Field(name)) => self.field(name),
             (Self::List(list), _) => Some(&list.items),
             _ => None,
+        }
+    }
+
+    /// The type of a field.
+    pub(super) fn field(self, name: &str) -> Option<&'s TypeSchema> {
+        match self {
+            Self::Struct(object) => object.fields.get(name).map(|schema| &**schema),
+            Self::Map(values) => values,
+            Self::List(list) => Some(&list.items),
+            Self::Leaf => None,
         }
     }
 

@@ -70,9 +70,11 @@ fn the_operations_of_sets_work_on_paths_not_on_subtrees() {
     let one = FieldSet::of_fields(&[&["a"], &["a", "b"], &["c", "d"]]);
     let two = FieldSet::of_fields(&[&["a"], &["c"], &["c", "e"]]);
     let of = FieldSet::of_fields;
-    assert_eq!(one.union(&two), of(&[&["a"], &["a", "b"], &["c", "d"], &["c"], &["c", "e"]]));
+    let both = one.clone().union(two.clone());
+    assert_eq!(both, of(&[&["a"], &["a", "b"], &["c", "d"], &["c"], &["c", "e"]]));
     assert_eq!(one.intersection(&two), of(&[&["a"]]));
-    assert_eq!(one.difference(&two), of(&[&["a", "b"], &["c", "d"]]));
+    assert!(one.is_subset(&both) && two.is_subset(&both) && !both.is_subset(&one));
+    assert_eq!(one.clone().difference(&two), of(&[&["a", "b"], &["c", "d"]]));
     assert_eq!(one.recursive_difference(&two), FieldSet::default());
 }
 
@@ -114,11 +116,34 @@ proptest! {
 
     #[test]
     fn sets_obey_the_laws_of_sets(one in sets(), two in sets()) {
-        prop_assert_eq!(one.union(&two), two.union(&one));
+        let both = one.clone().union(two.clone());
+        prop_assert_eq!(&both, &two.clone().union(one.clone()));
+        prop_assert!(one.is_subset(&both) && two.is_subset(&both));
         prop_assert_eq!(one.intersection(&two), two.intersection(&one));
-        let rest = one.difference(&two);
+        let rest = one.clone().difference(&two);
         prop_assert!(rest.intersection(&two).is_empty());
-        prop_assert_eq!(rest.union(&one.intersection(&two)), one);
+        prop_assert_eq!(rest.is_empty(), one.is_subset(&two));
+        prop_assert_eq!(rest.union(one.intersection(&two)), one);
+    }
+
+    #[test]
+    fn a_set_that_is_pushed_in_any_order_is_the_one_that_is_inserted(
+        one in sets(), two in sets(), elements in proptest::collection::vec(("[a-c]", any::<bool>()), 0..6)
+    ) {
+        let (mut pushed, mut inserted) = (FieldSet::default(), FieldSet::default());
+        for (index, (name, is_member)) in elements.iter().enumerate() {
+            let element = PathElement::field(name);
+            let below = if index % 2 == 0 { &one } else { &two };
+            pushed.push(&element, *is_member, below.clone());
+            if *is_member {
+                inserted.insert(std::slice::from_ref(&element));
+            }
+            below.for_each(&mut |path| {
+                let path: Vec<_> = [&element].into_iter().chain(&path.0).cloned().collect();
+                inserted.insert(&path);
+            });
+        }
+        prop_assert_eq!(pushed.sorted(), inserted);
     }
 
     #[test]

@@ -82,7 +82,7 @@ proptest! {
         let live = object.live.clone().unwrap();
         let wanted = fields_of(Some(&object.schema), &object.config(config.clone()));
         let there = fields_of(Some(&object.schema), &live);
-        prop_assert!(wanted.difference(&there).is_empty(), "{wanted:?}\n{there:?}");
+        prop_assert!(wanted.is_subset(&there), "{wanted:?}\n{there:?}");
         let merged = merge::merge(Some(&object.schema), &live, &object.config(config));
         prop_assert_eq!(merged, live);
     }
@@ -100,7 +100,7 @@ proptest! {
         let there = fields_of(Some(&object.schema), object.live.as_ref().unwrap());
         let kept = managed::decode(object.live.as_ref().unwrap().pointer("/metadata/managedFields"));
         for entry in kept.unwrap().values() {
-            prop_assert!(entry.set.difference(&there).is_empty());
+            prop_assert!(entry.set.is_subset(&there));
         }
     }
 
