@@ -215,6 +215,9 @@ pub(crate) fn yaml(bytes: &[u8]) -> ApiResult<Yaml> {
     let refuse = |error: &serde_saphyr::Error| {
         ApiError::bad_request(format!("error decoding YAML: {error}"))
     };
+    if let Some(value) = plain_json(bytes) {
+        return Ok(Yaml { value, repeated: None });
+    }
     match serde_saphyr::from_str(text) {
         Ok(value) => Ok(Yaml { value, repeated: None }),
         Err(error) => {
@@ -224,6 +227,15 @@ pub(crate) fn yaml(bytes: &[u8]) -> ApiResult<Yaml> {
             Ok(Yaml { value: value.map_err(|error| refuse(&error))?, repeated: Some(repeated) })
         }
     }
+}
+
+/// JSON that can be read without a word, as clients send it that write no YAML themselves: it is
+/// read in a tenth of the time. Of all else YAML's reader has to say what is wrong.
+fn plain_json(bytes: &[u8]) -> Option<Value> {
+    static ANY: TypeSchema =
+        TypeSchema { shape: schema::Shape::Any, description: None, nullable: true };
+    let decoded = fields::decode_json(bytes, &ANY).ok()?;
+    decoded.problems.is_empty().then_some(decoded.value)
 }
 
 /// Go's words for an error of the YAML reader that tells of a key that is there twice.
@@ -264,4 +276,29 @@ fn from_protobuf(bytes: &[u8], gvk: &Gvk) -> ApiResult<Value> {
     let meta = TypeMeta { api_version: found.api_version(), kind: found.kind };
     same_kind(&meta, gvk)?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The value, and whether YAML's reader was needed for it.
+    #[track_caller]
+    fn check(text: &str, expected: Value, plain: bool) {
+        assert_eq!(yaml(text.as_bytes()).map(|yaml| yaml.value).ok(), Some(expected), "{text}");
+        assert_eq!(plain_json(text.as_bytes()).is_some(), plain, "{text}");
+    }
+
+    #[test]
+    fn json_is_read_as_yaml_would_be_and_what_is_odd_is_left_to_yaml() {
+        let text = r#"{"a": [1, -2, 2.5, true, null, "x"], "b": {"c": {}}, "d": null}"#;
+        check(text, json!({"a": [1, -2, 2.5, true, null, "x"], "b": {"c": {}}, "d": null}), true);
+        check("{\"a\": 1, \"a\": 2}", json!({"a": 2}), false);
+        check("{a: 1}", json!({"a": 1}), false);
+        check("a: 1", json!({"a": 1}), false);
+        assert!(yaml(b"{\"a\": 1, \"a\": 2}").unwrap().repeated.is_some());
+        assert!(yaml(b"{\"a\": ").is_err());
+    }
 }
