@@ -228,6 +228,11 @@ impl Kind {
         self.conversion.is_none() && custom.is_none_or(|custom| custom.is_stored_as_served(kv))
     }
 
+    /// Is every version of every object of this kind stored as it is served?
+    pub(crate) fn is_never_converted(&self) -> bool {
+        self.conversion.is_none() && self.custom.is_none()
+    }
+
     /// From the served to the stored form.
     pub(crate) fn to_stored(&self, object: &mut Value) {
         if let Some(conversion) = self.conversion {

@@ -16,8 +16,10 @@ use crate::error::{ApiError, ApiResult};
 use crate::form::Form;
 use crate::kinds::Kind;
 use crate::negotiate::Format;
+use crate::object;
 use crate::options::IncludeObject;
 use crate::request::Call;
+use crate::verbs::Made;
 
 /// Smaller replies are not worth compressing, as in kube-apiserver.
 const GZIP_BYTES_MIN: usize = 128 * 1024;
@@ -70,6 +72,17 @@ pub(crate) fn form(call: &Call<'_>) -> ApiResult<Form> {
         Format::Object | Format::Partial => IncludeObject::Metadata,
     };
     Ok(Form { format, include, headed: true })
+}
+
+/// What a write has made, in the form the client wants: mostly the bytes that were stored.
+pub(crate) fn made(call: &Call<'_>, code: StatusCode, made: Made) -> ApiResult<Response> {
+    let as_stored = call.kind.is_never_converted() && form(call)?.format == Format::Object;
+    let Some((bytes, revision)) = made.stored.filter(|_| as_stored) else {
+        return written(call, code, made.object);
+    };
+    let mut body = Vec::new();
+    object::write_served(&mut body, &bytes, revision);
+    Ok(json(code, body.into(), call.gzip))
 }
 
 /// An object in stored form with its resourceVersion, in the form the client wants.

@@ -13,6 +13,18 @@ pub(crate) mod patch;
 pub(crate) mod update;
 pub(crate) mod watch;
 
+use bytes::Bytes;
+use serde_json::Value;
+use store::Revision;
+
+/// What a write has made.
+pub(crate) struct Made {
+    /// In stored form, with its resourceVersion.
+    pub(crate) object: Value,
+    /// The bytes that it is stored as, and since when; a dry run stores none.
+    pub(crate) stored: Option<(Bytes, Revision)>,
+}
+
 /// A write that keeps being overtaken gives up after so many attempts.
 pub(crate) const ATTEMPTS_MAX: usize = 64;
 

@@ -13,10 +13,10 @@ use crate::kinds::{self, Kind};
 use crate::{object, webhooks};
 
 /// Did the write happen?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// At this revision.
-    At(Revision),
+    /// At this revision, as these bytes; a removal has none.
+    At(Revision, Bytes),
     /// Something it was decided upon has changed: decide again.
     Raced,
 }
@@ -36,11 +36,13 @@ impl Registry {
         along: &Along,
     ) -> ApiResult<Written> {
         let (key, bytes) = (key_of(kind, value), self.stored(kind, value).await?);
-        let mut txn = Txn::new().when(Compare::absent(key.clone())).then(Op::put(key, bytes));
+        let put = Op::put(key.clone(), bytes.clone());
+        let mut txn = Txn::new().when(Compare::absent(key)).then(put);
         if let Some(namespace) = namespace {
             txn = txn.when(Compare::mod_revision(namespace.key.clone(), namespace.mod_revision));
         }
-        self.commit(kind, addresses::claim(with(txn, along), kind, None, Some(value))).await
+        let txn = addresses::claim(with(txn, along), kind, None, Some(value));
+        self.commit(kind, txn, bytes).await
     }
 
     /// Writes an object over the version it was decided upon.
@@ -52,10 +54,12 @@ impl Registry {
         along: &Along,
     ) -> ApiResult<Written> {
         let (kv, before) = old;
+        let bytes = self.stored(kind, value).await?;
         let txn = Txn::new()
             .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
-            .then(Op::put(kv.key.clone(), self.stored(kind, value).await?));
-        self.commit(kind, addresses::claim(with(txn, along), kind, Some(before), Some(value))).await
+            .then(Op::put(kv.key.clone(), bytes.clone()));
+        let txn = addresses::claim(with(txn, along), kind, Some(before), Some(value));
+        self.commit(kind, txn, bytes).await
     }
 
     /// Takes away the version that was decided upon, and the addresses it held.
@@ -68,10 +72,11 @@ impl Registry {
         let txn = Txn::new()
             .when(Compare::mod_revision(kv.key.clone(), kv.mod_revision))
             .then(Op::delete(kv.key.clone()));
-        self.commit(kind, addresses::claim(txn, kind, Some(value), None)).await
+        let txn = addresses::claim(txn, kind, Some(value), None);
+        self.commit(kind, txn, Bytes::new()).await
     }
 
-    async fn commit(&self, kind: &Kind, txn: Txn) -> ApiResult<Written> {
+    async fn commit(&self, kind: &Kind, txn: Txn, bytes: Bytes) -> ApiResult<Written> {
         let reply = self.store.commit(txn).await?;
         if reply.succeeded && kind.storage == custom::STORAGE {
             self.follow_definitions();
@@ -86,7 +91,7 @@ impl Registry {
         if reply.succeeded && watched && aggregation::concerns(&kind.storage) {
             self.extensions_changed.notify_one();
         }
-        Ok(if reply.succeeded { Written::At(reply.revision) } else { Written::Raced })
+        Ok(if reply.succeeded { Written::At(reply.revision, bytes) } else { Written::Raced })
     }
 
     /// The Namespace object, if there.

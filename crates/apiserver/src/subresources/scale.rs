@@ -94,7 +94,7 @@ async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> A
         Ok(new)
     })
     .await?;
-    Ok(respond::value(StatusCode::OK, &scale_of(call, &written)?))
+    Ok(respond::value(StatusCode::OK, &scale_of(call, &written.object)?))
 }
 
 /// The new size after webhooks have seen it.

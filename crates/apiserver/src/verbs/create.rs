@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::{ATTEMPTS_MAX, admission, now};
+use super::{ATTEMPTS_MAX, Made, admission, now};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::notes;
 use crate::object::{meta, metadata_mut, set_resource_version};
@@ -33,7 +33,7 @@ pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult
     let mut object = body::object(call, &raw, &call.kind.gvk())?;
     call.kind.to_stored(&mut object);
     let made = insert(call, object, dry_run, Managed::Update).await?;
-    respond::written(call, StatusCode::CREATED, made)
+    respond::made(call, StatusCode::CREATED, made)
 }
 
 /// Who writes the managed fields?
@@ -51,7 +51,7 @@ pub(crate) async fn insert(
     mut object: Value,
     dry_run: bool,
     managed: Managed,
-) -> ApiResult<Value> {
+) -> ApiResult<Made> {
     custom::may_create(call)?;
     prepare(call, &mut object)?;
     notes::warn(call, None, &object);
@@ -119,7 +119,7 @@ fn prepare(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
     if !call.namespace().is_empty() {
         metadata.insert("namespace".to_owned(), call.namespace().into());
     }
-    metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("uid".to_owned(), new_uid().into());
     metadata.insert("creationTimestamp".to_owned(), now().into());
     strategy::prepare_create(call.kind, &call.user, object);
     call.kind.fill(object);
@@ -127,8 +127,14 @@ fn prepare(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
     Ok(())
 }
 
+/// From the thread's generator, which the system seeds: asking the system each time is a call for
+/// every object.
+fn new_uid() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}
+
 /// `None`: the name is taken.
-async fn insert_named(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResult<Option<Value>> {
+async fn insert_named(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResult<Option<Made>> {
     let (kind, registry) = (call.kind, call.registry());
     ask_webhooks(call, object, dry_run).await?;
     let _turn = admission::quota::turn(call).await;
@@ -146,12 +152,12 @@ async fn insert_named(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResu
         webhooks::note_types(registry, kind, &mut object);
         let along = admission::quota::charge(call, &object)?;
         if dry_run {
-            return Ok(Some(object));
+            return Ok(Some(Made { object, stored: None }));
         }
         let written = registry.insert(kind, &object, namespace.as_ref(), &along).await?;
-        if let Written::At(revision) = written {
+        if let Written::At(revision, bytes) = written {
             set_resource_version(&mut object, revision);
-            return Ok(Some(object));
+            return Ok(Some(Made { object, stored: Some((bytes, revision)) }));
         }
     }
     Err(ApiError::contention(kind, "create"))

@@ -88,7 +88,7 @@ async fn carry_out(
         Step::Wait => Ok(Some(Deleted { object: old, gone: false })),
         Step::Remove if dry_run => Ok(Some(Deleted { object: old, gone: true })),
         Step::Remove => match registry.remove(kind, kv, &old).await? {
-            Written::At(revision) => {
+            Written::At(revision, _) => {
                 let mut object = old;
                 set_resource_version(&mut object, revision);
                 Ok(Some(Deleted { object, gone: true }))
@@ -98,7 +98,7 @@ async fn carry_out(
         Step::Mark(object) if dry_run => Ok(Some(Deleted { object: *object, gone: false })),
         Step::Mark(mut object) => {
             match registry.replace(kind, (kv, &old), &object, &Along::new()).await? {
-                Written::At(revision) => {
+                Written::At(revision, _) => {
                     set_resource_version(&mut object, revision);
                     Ok(Some(Deleted { object: *object, gone: false }))
                 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use store::KeyValue;
 
 use super::create::{Managed, set_managers};
-use super::{ATTEMPTS_MAX, admission};
+use super::{ATTEMPTS_MAX, Made, admission};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{Kind, notes};
 use crate::object::{meta, metadata_mut, set_resource_version};
@@ -40,7 +40,7 @@ pub(crate) async fn mutate(
     part: Part,
     managed: Managed,
     change: impl Fn(&Value) -> ApiResult<Value>,
-) -> ApiResult<Value> {
+) -> ApiResult<Made> {
     let dry_run = call.query.dry_run()?;
     let (kind, registry) = (call.kind, call.registry());
     for _ in 0..ATTEMPTS_MAX {
@@ -57,17 +57,18 @@ pub(crate) async fn mutate(
         admission::judge(call, Some(&old), &new)?;
         webhooks::validate_update(call, &old, &new, dry_run).await?;
         if unchanged(&old, &new) {
-            return Ok(old);
+            return Ok(Made { object: old, stored: Some((kv.value, kv.mod_revision)) });
         }
         let along = admission::quota::change(call, part, &old, &new)?;
         if dry_run {
-            return Ok(new);
+            return Ok(Made { object: new, stored: None });
         }
         let gone = is_over(kind, &old, &new);
         match store(call, gone, (&kv, &old), &new, &along).await? {
-            Written::At(revision) => {
+            Written::At(revision, bytes) => {
                 set_resource_version(&mut new, revision);
-                return Ok(new);
+                let stored = (!gone).then_some((bytes, revision));
+                return Ok(Made { object: new, stored });
             }
             Written::Raced => {}
         }
@@ -232,9 +233,11 @@ fn copy(from: &Value, to: &mut Value, field: &str) {
 fn copy_metadata(from: &Value, to: &mut Value, field: &str) {
     let metadata = metadata_mut(to);
     match from["metadata"].get(field) {
-        Some(value) => metadata.insert(field.to_owned(), value.clone()),
-        None => metadata.remove(field),
-    };
+        // Mostly it is what it was.
+        Some(value) if metadata.get(field) == Some(value) => {}
+        Some(value) => _ = metadata.insert(field.to_owned(), value.clone()),
+        None => _ = metadata.remove(field),
+    }
 }
 
 /// Set by the server once and for all.

@@ -55,7 +55,7 @@ pub(crate) async fn change(
     }
     let patch = Patch::read(&raw)?;
     let written = mutate(call, part, Managed::Update, |old| patched(call, &patch, old)).await?;
-    respond::written(call, StatusCode::OK, written)
+    respond::made(call, StatusCode::OK, written)
 }
 
 /// `force` takes fields from other managers, which only apply knows.
@@ -172,14 +172,14 @@ async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
     loop {
         match mutate(call, part, Managed::Applied, |old| apply.onto(Some(old))).await {
             Err(error) if error.code() == 404 && part == Part::Main => apply.may_create(error)?,
-            other => return respond::written(call, StatusCode::OK, other?),
+            other => return respond::made(call, StatusCode::OK, other?),
         }
         let object = apply.onto(None)?;
         let made = create::insert(call, object, call.query.dry_run()?, Managed::Applied).await;
         match made {
             // Somebody made it in between: apply to that.
             Err(error) if error.status().reason == "AlreadyExists" => {}
-            other => return respond::written(call, StatusCode::CREATED, other?),
+            other => return respond::made(call, StatusCode::CREATED, other?),
         }
     }
 }

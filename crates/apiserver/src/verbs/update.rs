@@ -36,5 +36,5 @@ pub(crate) async fn replace(
     }
     call.kind.to_stored(&mut object);
     let written = mutate(call, part, Managed::Update, |_| Ok(object.clone())).await?;
-    respond::written(call, StatusCode::OK, written)
+    respond::made(call, StatusCode::OK, written)
 }

@@ -97,7 +97,7 @@ impl Budget {
         new: &Value,
     ) -> ApiResult<bool> {
         let written = call.registry().replace(kind(), old, new, &Along::new()).await?;
-        Ok(matches!(written, Written::At(_)))
+        Ok(matches!(written, Written::At(..)))
     }
 }
 
