@@ -14,7 +14,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use client::Server;
-use load::{Kind, Measured};
+pub use load::Kind;
+use load::Measured;
 
 use crate::boat::Boat;
 use crate::memory;
@@ -31,20 +32,36 @@ const GIVEN: &str = "kube-apiserver (given)";
 
 /// Our server.
 pub fn ours(binary: &Path, table: &mut Table) -> anyhow::Result<()> {
+    ours_by(binary, None, table)
+}
+
+/// Our server by one load, or by all there is.
+pub fn ours_by(binary: &Path, load: Option<Kind>, table: &mut Table) -> anyhow::Result<()> {
     let mut boat = Boat::new(binary)?;
     boat.start()?;
-    measure(&Server::new(&boat.data().join("kubeconfig"), vec![boat.pid()])?, table)
+    measure(&Server::new(&boat.data().join("kubeconfig"), vec![boat.pid()])?, load, table)
 }
 
 /// Another one, whose processes run on this machine.
-pub fn another(kubeconfig: &Path, pids: Vec<u32>, table: &mut Table) -> anyhow::Result<()> {
-    measure(&Server::new(kubeconfig, pids)?, table)
+pub fn another(
+    kubeconfig: &Path,
+    pids: Vec<u32>,
+    load: Option<Kind>,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    measure(&Server::new(kubeconfig, pids)?, load, table)
 }
 
-fn measure(server: &Server, table: &mut Table) -> anyhow::Result<()> {
+fn measure(server: &Server, only: Option<Kind>, table: &mut Table) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         objects::prepare(server).await.context("make what is asked for")?;
+        if let Some(kind) = only {
+            for clients in CLIENTS {
+                load(server, kind, clients, table).await.context("measure a load")?;
+            }
+            return objects::remove(server).await.context("remove what was made");
+        }
         // First, while nothing has been freed that would be taken again.
         for watchers in [16, 1_000] {
             fan_out(server, watchers, table).await.context("measure watches")?;

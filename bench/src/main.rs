@@ -1,6 +1,7 @@
 //! One command measures everything: `cargo run --release -p sampan-bench`; names of parts after
 //! it (`api`, `pods`, `containers`, `etcd`) measure only those. `api --kubeconfig=FILE --pids=1,2` measures
-//! another Kubernetes API server on this machine, whose processes these are, with the same client.
+//! another Kubernetes API server on this machine, whose processes these are, with the same client;
+//! `api --load=create` measures one load alone, for a profiler.
 //!
 //! Each number is a median over several runs of the real release binary, in one go on one
 //! machine; rivals run side by side where they are installed. The table goes to standard
@@ -42,14 +43,20 @@ fn main() -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("set up TLS: a provider is installed already"))?;
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     let other = Other::take(&mut wanted)?;
+    let load = one_load(&mut wanted)?;
     check_parts(&wanted)?;
     let mut table = table::Table::default();
     if let Some(Other { kubeconfig, pids }) = other {
-        kube_api::another(&kubeconfig, pids, &mut table)?;
+        kube_api::another(&kubeconfig, pids, load, &mut table)?;
         print!("{table}");
         return Ok(());
     }
     let binary = release_binary()?;
+    if load.is_some() {
+        kube_api::ours_by(&binary, load, &mut table)?;
+        print!("{table}");
+        return Ok(());
+    }
     for (name, measure) in PARTS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
             measure(&binary, &mut table)?;
@@ -83,6 +90,16 @@ impl Other {
         let pids: Result<Vec<u32>, _> = pids.split(',').map(str::parse).collect();
         Ok(Some(Self { kubeconfig: kubeconfig.into(), pids: pids.context("read --pids")? }))
     }
+}
+
+/// Takes out of the arguments which load of the API is to be measured alone.
+fn one_load(args: &mut Vec<String>) -> anyhow::Result<Option<kube_api::Kind>> {
+    let Some(at) = args.iter().position(|arg| arg.starts_with("--load=")) else { return Ok(None) };
+    let name = args.remove(at)["--load=".len()..].to_owned();
+    if args.as_slice() != ["api"] {
+        bail!("--load is for the part 'api' alone");
+    }
+    kube_api::Kind::named(&name).map(Some)
 }
 
 fn check_parts(wanted: &[String]) -> anyhow::Result<()> {

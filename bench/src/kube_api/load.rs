@@ -40,6 +40,15 @@ impl Kind {
     pub const ALL: [Self; 5] =
         [Self::Create, Self::Get, Self::ListOf1000, Self::MergePatch, Self::Apply];
 
+    /// What the command line calls it.
+    pub fn named(name: &str) -> anyhow::Result<Self> {
+        const NAMES: [&str; 5] = ["create", "get", "list", "patch", "apply"];
+        let found = NAMES.iter().position(|known| *known == name);
+        let found = found.map(|at| Self::ALL[at]);
+        found
+            .with_context(|| format!("there is no load '{name}': give one of {}", NAMES.join(", ")))
+    }
+
     /// A kube-apiserver 1.36 with etcd 3.6 at 16 clients over HTTP/2 on such a machine.
     pub fn given(self) -> Option<Given> {
         let rate = |per_second| Given { per_second: Some(per_second), ..Given::default() };
