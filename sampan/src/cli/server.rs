@@ -168,14 +168,15 @@ pub struct StoreArgs {
         value_parser = values::size
     )]
     pub store_history_bytes: u64,
-    /// Forget revisions older than this too, such as 10m [default: by number and bytes only]
+    /// Forget revisions older than this too, as Kubernetes does; with 0s only number and bytes count
     #[arg(
         long,
         env = "SAMPAN_STORE_HISTORY_AGE",
         value_name = "TIME",
+        default_value = "5m",
         value_parser = values::duration
     )]
-    pub store_history_age: Option<Duration>,
+    pub store_history_age: Duration,
 }
 
 impl ServerArgs {
@@ -225,9 +226,8 @@ impl StoreArgs {
             format!("--store-prefix={}", self.store_prefix),
             format!("--store-history-revisions={}", self.store_history_revisions),
             format!("--store-history-bytes={}", self.store_history_bytes),
+            format!("--store-history-age={}", values::duration_text(self.store_history_age)),
         ]);
-        let age = self.store_history_age;
-        flags.extend(age.map(|age| format!("--store-history-age={}", values::duration_text(age))));
         flags.extend(self.store_user.iter().map(|user| format!("--store-user={user}")));
         add_file(flags, "--store-password-file", &self.store_password_file);
         add_file(flags, "--store-cacert", &self.store_cacert);

@@ -21,7 +21,7 @@ pub fn options(args: &StoreArgs) -> Options {
         history_bytes_max: usize::try_from(args.store_history_bytes)
             .unwrap_or(HISTORY_BYTES_MAX)
             .min(HISTORY_BYTES_MAX),
-        history_age_max: args.store_history_age,
+        history_age_max: Some(args.store_history_age).filter(|age| !age.is_zero()),
         ..Options::default()
     }
 }
