@@ -33,6 +33,7 @@ mod etcd_libraries;
 mod etcd_life;
 mod external_store;
 mod forward;
+mod helm;
 mod help;
 mod identity;
 mod kill;

@@ -7,7 +7,7 @@
 //! A `#` behind an empty line begins a comment. Each session has a namespace of its own, with its name.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -107,6 +107,7 @@ impl<'a> Typist<'a> {
             .env("HOME", self.folder.path())
             .env("TMPDIR", self.folder.path())
             .env("TZ", "UTC")
+            .env("SESSIONS", sessions())
             .stdin(Stdio::null())
             .output()
             .expect("a shell");
@@ -137,10 +138,14 @@ impl<'a> Typist<'a> {
     }
 }
 
+fn sessions() -> PathBuf {
+    workspace().join("sampan/tests/sessions")
+}
+
 /// Goes through a session to its end, and then says what was wrong with it.
 #[track_caller]
 fn check(boat: &Boat, name: &str) {
-    let file = workspace().join("sampan/tests/sessions").join(format!("{name}.session"));
+    let file = sessions().join(format!("{name}.session"));
     let steps = parse(&fs::read_to_string(&file).expect("a session"));
     assert!(!steps.is_empty(), "{} has no steps", file.display());
     let typist = Typist::new(boat, name);
@@ -166,6 +171,17 @@ fn kubectl_runs_pods_and_talks_to_them() {
     let Some(boat) = toolbox::afloat("kubectl_pod_sessions") else { return };
     check(&boat, "pods");
     check(&boat, "rollout");
+}
+
+/// Webhooks, conversion and an API server behind this one, as they are run: in a pod behind a Service.
+#[test]
+fn what_the_api_calls_may_be_in_pods() {
+    let name = "kubectl_server_sessions";
+    if !has("python3") || !has("openssl") {
+        return skip(name, "it needs python3 and openssl");
+    }
+    let Some(boat) = toolbox::afloat(name) else { return };
+    check(&boat, "servers");
 }
 
 #[test]
