@@ -40,6 +40,7 @@ mod kill;
 mod kubectl;
 mod kubectl_changes;
 mod kubectl_commands;
+mod kubectl_tables;
 mod kubernetes_python;
 mod operator;
 mod pod_facts;

@@ -85,6 +85,7 @@ pub(super) fn register_bodies(generator: &mut SchemaGenerator) {
 /// Every built-in kind.
 pub(super) const BUILTINS: &[Builtin] = &[
     Builtin::new::<core::Binding>(),
+    Builtin::new::<core::ComponentStatus>(),
     Builtin::new::<core::ConfigMap>(),
     Builtin::new::<core::Endpoints>(),
     Builtin::new::<core::Event>(),

@@ -27,7 +27,8 @@ use super::{GIT_VERSION, paths, takes_json};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{Kind, Served};
 use crate::options::Query;
-use crate::{negotiate, respond};
+use crate::request::Review;
+use crate::{computed, negotiate, respond};
 
 /// One group version's document.
 struct Document {
@@ -78,8 +79,14 @@ fn build(kinds: &Served, group: &str, version: &str) -> Arc<Document> {
     {
         gvks.push(api::Gvk::new(group, version, kind));
     }
+    let reviews = || Review::ALL.into_iter().filter(|review| review.group() == group);
+    let computed = || computed::of(group, version).filter(|kind| kind.group.is_empty());
+    gvks.extend(reviews().map(|review| api::Gvk::new(group, version, review.kind())));
+    gvks.extend(computed().map(|kind| api::Gvk::new(group, version, kind.kind)));
     gvks.push(api::Gvk::core("Status"));
     let mut paths = Map::new();
+    reviews().for_each(|review| paths::add_review(&mut paths, review));
+    computed().for_each(|kind| paths::add_computed(&mut paths, kind));
     let mut schemas = match api::schema::openapi_v3(&gvks) {
         Value::Object(schemas) => schemas,
         _ => Map::new(),

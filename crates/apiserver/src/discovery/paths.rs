@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::openapi::custom;
+use crate::computed::Computed;
 use crate::kinds::{Kind, Subresource};
+use crate::request::Review;
 
 /// Adds a kind's paths.
 pub(super) fn add(paths: &mut Map<String, Value>, kind: &Kind) {
@@ -19,14 +21,36 @@ pub(super) fn add(paths: &mut Map<String, Value>, kind: &Kind) {
         let all = json!({"get": operation(kind, "list", &list_kind(kind), &[])});
         paths.insert(format!("{root}/{}", kind.plural), all);
     }
-    paths.insert(collection.clone(), with_parameters(collection_operations(kind), kind, false));
+    paths.insert(
+        collection.clone(),
+        with_parameters(collection_operations(kind), kind.namespaced, false),
+    );
     let item = format!("{collection}/{{name}}");
-    paths.insert(item.clone(), with_parameters(item_operations(kind), kind, true));
+    paths.insert(item.clone(), with_parameters(item_operations(kind), kind.namespaced, true));
     for subresource in kind.subresources.iter() {
         let operations = subresource_operations(kind, *subresource);
         let path = format!("{item}/{}", subresource.name());
-        paths.insert(path, with_parameters(operations, kind, true));
+        paths.insert(path, with_parameters(operations, kind.namespaced, true));
     }
+}
+
+/// Adds a question that is answered and not stored.
+pub(super) fn add_review(paths: &mut Map<String, Value>, review: Review) {
+    let name = (review.group(), "v1", review.kind());
+    let inside = if review.is_namespaced() { "namespaces/{namespace}/" } else { "" };
+    let path = format!("/apis/{}/v1/{inside}{}", review.group(), review.plural());
+    let asked = json!({"post": with_body(bare("post", name, name.2, WRITE), name)});
+    paths.insert(path, with_parameters(asked, review.is_namespaced(), false));
+}
+
+/// Adds a kind that is not stored, and can only be read. It is no part of a namespace.
+pub(super) fn add_computed(paths: &mut Map<String, Value>, kind: &Computed) {
+    let name = (kind.group, kind.version, kind.kind);
+    let collection = format!("/api/{}/{}", kind.version, kind.plural);
+    let list = json!({"get": bare("list", name, &format!("{}List", kind.kind), LIST)});
+    let one = json!({"get": bare("get", name, kind.kind, &[])});
+    paths.insert(format!("{collection}/{{name}}"), with_parameters(one, false, true));
+    paths.insert(collection, list);
 }
 
 /// Group, version, kind.
@@ -184,7 +208,7 @@ fn parameter(name: &str) -> Value {
     json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}})
 }
 
-fn with_parameters(mut operations: Value, kind: &Kind, named: bool) -> Value {
+fn with_parameters(mut operations: Value, namespaced: bool, named: bool) -> Value {
     let mut parameters = Vec::new();
     let in_path = |name: &str| {
         json!({
@@ -195,7 +219,7 @@ fn with_parameters(mut operations: Value, kind: &Kind, named: bool) -> Value {
     if named {
         parameters.push(in_path("name"));
     }
-    if kind.namespaced {
+    if namespaced {
         parameters.push(in_path("namespace"));
     }
     if !parameters.is_empty() {

@@ -98,6 +98,9 @@ async fn openapi_v2_says_what_version_3_says() {
     let spec = &deployment["properties"]["spec"];
     assert_eq!(spec["$ref"], "#/definitions/io.k8s.api.apps.v1.DeploymentSpec");
     assert_eq!(definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"]["type"], "string");
+    for asked in ["/apis/authentication.k8s.io/v1/tokenreviews", "/api/v1/componentstatuses"] {
+        assert!(document["paths"][asked].is_object(), "{asked}");
+    }
     let path = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}";
     let patch = &document["paths"][path]["patch"];
     assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");

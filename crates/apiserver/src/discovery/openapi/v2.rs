@@ -16,6 +16,7 @@ use flate2::write::GzEncoder;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::super::{GIT_VERSION, takes_json};
 use super::{Document, Said, custom, json_only};
@@ -41,9 +42,17 @@ pub(in crate::discovery) fn answer(kinds: &Served, headers: &HeaderMap) -> ApiRe
     said.answer(headers, |packed| {
         let write: fn(&Served, &mut dyn Write) -> io::Result<()> =
             if in_protobuf { write_protobuf } else { write_json };
-        written(packed, |out| write(kinds, out))
+        aside(|| written(packed, |out| write(kinds, out)))
             .map_err(|error| ApiError::internal("the document cannot be made", &error))
     })
+}
+
+/// Does what takes some tenths of a second without keeping others waiting for this thread.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// Of the documents it is made of.
