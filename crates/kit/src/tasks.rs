@@ -11,7 +11,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +44,9 @@ struct Running {
     name: String,
     restarts: u32,
 }
+
+/// Makes supervised work, each time that it starts.
+type Maker = Box<dyn FnMut() -> BoxFuture<'static, Result<(), String>> + Send>;
 
 /// One running task, as [`Tasks::list`] tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +92,13 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (entry, panicked) = (self.enter(name.into()), self.panicked.clone());
+        self.spawn_boxed(name.into(), Box::pin(work));
+    }
+
+    /// Every task is one type to the runtime: its machinery is there once, not once for each kind of
+    /// work, and a future lies once in memory, not also in each of those that wrap it.
+    fn spawn_boxed(&self, name: String, work: BoxFuture<'static, ()>) {
+        let (entry, panicked) = (self.enter(name), self.panicked.clone());
         self.tracker.spawn(async move {
             if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
                 tracing::error!(task = entry.name(), panic = panic_text(&*panic), "task panicked");
@@ -104,7 +114,8 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let shutdown = self.shutdown();
+        let (shutdown, work) = (self.shutdown(), Box::pin(work));
+        let work: BoxFuture<'static, ()> = work;
         self.spawn(name, async move {
             shutdown.run_until_cancelled(work).await;
         });
@@ -116,9 +127,16 @@ impl Tasks {
     where
         M: FnMut() -> F + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: std::fmt::Display + Send,
+        E: std::fmt::Display + Send + 'static,
     {
-        let entry = self.enter(name.into());
+        let make = move || -> BoxFuture<'static, Result<(), String>> {
+            Box::pin(make().map_err(|error| error.to_string()))
+        };
+        self.supervise_boxed(name.into(), Box::new(make));
+    }
+
+    fn supervise_boxed(&self, name: String, mut make: Maker) {
+        let entry = self.enter(name);
         let shutdown = self.shutdown();
         self.tracker.spawn(async move {
             let mut wait = RESTART_MIN;
@@ -130,7 +148,7 @@ impl Tasks {
                 }
                 let reason = match ended {
                     Ok(Ok(())) => "ended by itself".to_owned(),
-                    Ok(Err(error)) => error.to_string(),
+                    Ok(Err(error)) => error,
                     Err(panic) => format!("panicked: {}", panic_text(&*panic)),
                 };
                 if began.elapsed() > RESTART_RESET {

@@ -79,7 +79,8 @@ impl Sources {
 
     fn start(&self, kind: &str, resource: ApiResource) -> CancellationToken {
         let stop = self.context.shutdown().child_token();
-        let watch = feed(self.context.clone(), resource, self.changes.clone());
+        // Boxed: what waits for it would else hold it twice, for every kind there is.
+        let watch = Box::pin(feed(self.context.clone(), resource, self.changes.clone()));
         let until = stop.clone();
         self.context.tasks.spawn(format!("garbage-collector/{kind}"), async move {
             until.run_until_cancelled(watch).await;
@@ -113,8 +114,8 @@ async fn collectable(ctx: &Context) -> Result<BTreeMap<String, ApiResource>, Rec
 async fn feed(ctx: Arc<Context>, kind: ApiResource, changes: Sender<Change>) {
     let api: Api<Owned> = Api::all_with(ctx.client.clone(), &kind);
     let kind = Arc::new(kind);
-    let watch = watch_objects(api, watcher::Config::default()).default_backoff();
-    let mut watch = std::pin::pin!(watch);
+    let mut watch =
+        std::pin::pin!(watch_objects(api, watcher::Config::default()).default_backoff());
     let mut listing = BTreeSet::new();
     loop {
         let event = match watch.try_next().await {
