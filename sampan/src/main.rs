@@ -13,6 +13,7 @@ mod control;
 mod instance;
 mod logging;
 mod machine;
+mod memory;
 mod output;
 mod progress;
 mod server;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     if args.nth(1).is_some_and(|first| first == "shim") {
         container::shim_main(args);
     }
+    memory::bound_allocator();
     let cli = cli::Cli::parse();
     match run(cli) {
         Ok(code) => code,

@@ -49,7 +49,7 @@ use crate::server::etcd_api::EtcdPlan;
 use crate::server::external::External;
 use crate::server::listeners::{Listener, Listeners};
 use crate::server::ranges::Ranges;
-use crate::{logging, machine};
+use crate::{logging, machine, memory};
 
 /// How long everything may take to end after the signal.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
@@ -106,6 +106,7 @@ pub async fn run(
     about.ready = true;
     lock.announce(&about)?;
     tracing::info!(api = %about.api, gateway = %about.gateway, etcd = about.etcd, "ready");
+    tasks.spawn_until_shutdown("memory", memory::keep_small());
     let ended = tokio::select! {
         () = terminated => Ok(()),
         error = opened.ended => {

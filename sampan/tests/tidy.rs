@@ -38,6 +38,8 @@ const MAY_USE: [(&str, &[&str]); 13] = [
 ];
 /// The crates that may hold `unsafe`, each use with a SAFETY note.
 const MAY_BE_UNSAFE: [&str; 2] = ["container", "net"];
+/// And the one file beside them: it has the allocator give back what is free.
+const UNSAFE_FILE: &str = "sampan/src/memory.rs";
 /// The engines, which know no Kubernetes word.
 const ENGINES: [&str; 6] = ["store", "etcd", "image", "container", "net", "gateway"];
 /// Words that would tell that an engine has learned Kubernetes.
@@ -122,7 +124,8 @@ fn unsafe_is_where_it_may_be_and_says_why_it_is_sound() {
                 !line.starts_with("//") && (line.contains("unsafe {") || line.contains("unsafe fn"))
             });
             let count = uses.count();
-            assert!(count == 0 || MAY_BE_UNSAFE.contains(&name), "{} is unsafe", file.display());
+            let may = MAY_BE_UNSAFE.contains(&name) || file.ends_with(UNSAFE_FILE);
+            assert!(count == 0 || may, "{} is unsafe", file.display());
             let notes = text.matches("SAFETY:").count() + text.matches("# Safety").count();
             assert!(notes >= count, "{}: {count} unsafe, {notes} SAFETY notes", file.display());
         }
