@@ -8,14 +8,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use schemars::SchemaGenerator;
-use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value};
-
 use crate::Gvk;
 
 mod builtin;
 mod convert;
+mod definitions;
 mod enums;
 mod openapi;
 mod overlay;
@@ -131,25 +128,11 @@ pub fn of(gvk: &Gvk) -> Option<Arc<TypeSchema>> {
 }
 
 fn build() -> BTreeMap<String, Arc<TypeSchema>> {
-    let definitions = generate(|generator| {
-        for kind in builtin::BUILTINS {
-            kind.register(generator);
-        }
-        builtin::register_bodies(generator);
-    });
-    let mut converter = convert::Converter::new(&definitions);
     let kinds = builtin::BUILTINS.iter().map(|kind| kind.definition().into_owned());
-    kinds
-        .chain([builtin::DELETE_OPTIONS.to_owned()])
-        .map(|name| (name.clone(), converter.definition(&name)))
-        .collect()
-}
-
-/// The JSON schemas of what `register` asks for and of all that refers to, by name.
-fn generate(register: impl FnOnce(&mut SchemaGenerator)) -> Map<String, Value> {
-    let mut generator = SchemaSettings::openapi3().into_generator();
-    register(&mut generator);
-    generator.take_definitions(false)
+    let names: Vec<_> = kinds.chain([builtin::DELETE_OPTIONS.to_owned()]).collect();
+    let definitions = definitions::reached_from(names.iter().cloned());
+    let mut converter = convert::Converter::new(&definitions);
+    names.into_iter().map(|name| (name.clone(), converter.definition(&name))).collect()
 }
 
 impl TypeSchema {

@@ -26,7 +26,9 @@ use k8s_openapi::api::storage::v1 as storage;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as apiregistration;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
+#[cfg(test)]
+use schemars::SchemaGenerator;
 
 use crate::Gvk;
 
@@ -39,6 +41,7 @@ pub(super) struct Builtin {
     pub version: &'static str,
     pub kind: &'static str,
     name: fn() -> Cow<'static, str>,
+    #[cfg(test)]
     register: fn(&mut SchemaGenerator),
 }
 
@@ -49,6 +52,7 @@ impl Builtin {
             version: T::VERSION,
             kind: T::KIND,
             name: T::schema_name,
+            #[cfg(test)]
             register: register::<T>,
         }
     }
@@ -59,6 +63,7 @@ impl Builtin {
     }
 
     /// Adds the definition and all it refers to.
+    #[cfg(test)]
     pub(super) fn register(&self, generator: &mut SchemaGenerator) {
         (self.register)(generator);
     }
@@ -72,11 +77,13 @@ impl Builtin {
     }
 }
 
+#[cfg(test)]
 fn register<T: JsonSchema>(generator: &mut SchemaGenerator) {
     generator.subschema_for::<T>();
 }
 
 /// Types that are not kinds of their own, but travel as bodies.
+#[cfg(test)]
 pub(super) fn register_bodies(generator: &mut SchemaGenerator) {
     register::<meta::DeleteOptions>(generator);
     register::<meta::ListMeta>(generator);

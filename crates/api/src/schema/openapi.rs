@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::builtin::{BUILTINS, DELETE_OPTIONS};
 use super::convert::{REFERENCE, reference};
-use super::{enums, overlay};
+use super::{definitions, enums, overlay};
 use crate::Gvk;
 
-const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+/// The definition of what every list has, and Status.
+pub(super) const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 const INT_OR_STRING: &str = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
@@ -17,12 +18,9 @@ const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 /// Made anew on every call (some milliseconds); a caller keeps the document.
 pub fn openapi_v3(kinds: &[Gvk]) -> Value {
     let wanted: Vec<_> = BUILTINS.iter().filter(|b| kinds.iter().any(|k| b.is(k))).collect();
-    let mut schemas = super::generate(|generator| {
-        for builtin in &wanted {
-            builtin.register(generator);
-        }
-        super::builtin::register_bodies(generator);
-    });
+    let names = wanted.iter().map(|builtin| builtin.definition().into_owned());
+    let bodies = [DELETE_OPTIONS, LIST_META].map(str::to_owned);
+    let mut schemas = definitions::reached_from(names.chain(bodies));
     for (name, schema) in schemas.iter_mut() {
         dress_definition(name, schema);
     }
