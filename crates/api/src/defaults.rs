@@ -28,6 +28,8 @@ pub fn apply(gvk: &Gvk, object: &mut Value) {
         ("", "Pod") => pod::apply(object),
         ("", "PodTemplate") => in_object(object, "template", pod::apply_template),
         ("", "Endpoints") => endpoints(object),
+        // Core v1 requires it.
+        ("", "Event") => fill(object, "involvedObject", json!({})),
         ("", "LimitRange") => in_object(object, "spec", |spec| each(spec, "limits", limit_range)),
         ("", "Namespace") => namespace(object),
         ("", "Node") => node(object),

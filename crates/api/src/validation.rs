@@ -37,6 +37,7 @@ mod resource_name;
 mod selector;
 mod service;
 mod source;
+mod status;
 mod storage;
 mod storage_names;
 mod workload;
@@ -64,6 +65,15 @@ pub fn update(gvk: &Gvk, new: &Value, old: &Value) -> Vec<FieldError> {
     metadata::update(gvk, &root.at("metadata"), old);
     always(gvk, &root);
     changed(gvk, &root, old);
+    errors.into_inner()
+}
+
+/// The same of an object whose status is written, and its metadata along.
+pub fn update_status(gvk: &Gvk, new: &Value, old: &Value) -> Vec<FieldError> {
+    let errors = Errors::default();
+    let root = Field::root(new, &errors);
+    metadata::update(gvk, &root.at("metadata"), old);
+    status::check(gvk, &root);
     errors.into_inner()
 }
 

@@ -37,9 +37,6 @@ fn apply_spec(spec: &mut Value) {
         each(spec, containers, container);
     }
     each(spec, "volumes", volume::apply);
-    each(spec, "topologySpreadConstraints", |constraint| {
-        set(constraint, "whenUnsatisfiable", "DoNotSchedule");
-    });
 }
 
 /// `serviceAccount` is the old name of `serviceAccountName`; both are kept alike.

@@ -18,7 +18,20 @@ pub(super) fn apply(object: &mut Value) {
         addresses(spec);
     });
     fill(object, "status", json!({"loadBalancer": {}}));
-    in_object(object, "status", |status| fill(status, "loadBalancer", json!({})));
+    let balances = read::text(&object["spec"], "type") == "LoadBalancer";
+    in_object(object, "status", |status| {
+        fill(status, "loadBalancer", json!({}));
+        if balances {
+            in_object(status, "loadBalancer", |balancer| each(balancer, "ingress", address));
+        }
+    });
+}
+
+/// An address of a balancer is its own unless it says otherwise.
+fn address(entry: &mut Value) {
+    if !read::is_empty(entry, "ip") {
+        fill(entry, "ipMode", json!("VIP"));
+    }
 }
 
 fn session_affinity(spec: &mut Value) {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::volume::network_disks;
 use super::{fill, in_made, in_object, set};
 
 pub(super) fn claim(object: &mut Value) {
@@ -14,7 +15,7 @@ pub(super) fn volume(object: &mut Value) {
         set(spec, "persistentVolumeReclaimPolicy", "Retain");
         set(spec, "volumeMode", "Filesystem");
         in_object(spec, "hostPath", |path| fill(path, "type", json!("")));
-        in_object(spec, "iscsi", |disk| set(disk, "iscsiInterface", "default"));
+        network_disks(spec);
     });
     in_made(object, "status", |status| set(status, "phase", "Pending"));
 }

@@ -267,3 +267,25 @@ fn endpoints_speak_tcp() {
         json!({"subsets": [{"ports": [{"port": 80, "protocol": "TCP"}]}]}),
     );
 }
+
+#[test]
+fn disks_of_networks_have_their_usual_names() {
+    check(
+        "v1/PersistentVolume",
+        json!({"spec": {"rbd": {"monitors": ["m"], "image": "i"}}}),
+        json!({"spec": {"rbd": {"monitors": ["m"], "image": "i", "pool": "rbd", "user": "admin",
+            "keyring": "/etc/ceph/keyring"}, "persistentVolumeReclaimPolicy": "Retain",
+            "volumeMode": "Filesystem"}, "status": {"phase": "Pending"}}),
+    );
+}
+
+#[test]
+fn an_address_of_a_balancer_is_its_own() {
+    let mut service = json!({"spec": {"type": "LoadBalancer"},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}, {"hostname": "a.b"}]}}});
+    apply(&"v1/Service".parse().unwrap(), &mut service);
+    assert_eq!(
+        service["status"]["loadBalancer"]["ingress"],
+        json!([{"ip": "192.0.2.1", "ipMode": "VIP"}, {"hostname": "a.b"}])
+    );
+}

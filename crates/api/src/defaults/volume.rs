@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{each, fill, in_object, set};
+use super::{each, fill, in_made, in_object, set};
 use crate::read;
 
 /// Readable by all, written by the owner.
@@ -51,8 +51,33 @@ pub(super) fn apply(volume: &mut Value) {
     in_object(volume, "downwardAPI", |source| each(source, "items", field_reference));
     in_object(volume, "hostPath", |path| fill(path, "type", json!("")));
     in_object(volume, "projected", projected);
-    in_object(volume, "iscsi", |disk| set(disk, "iscsiInterface", "default"));
+    network_disks(volume);
+    in_object(volume, "ephemeral", |source| {
+        in_object(source, "volumeClaimTemplate", |claim| {
+            in_made(claim, "spec", |spec| set(spec, "volumeMode", "Filesystem"));
+        });
+    });
     in_object(volume, "image", image);
+}
+
+/// Disks that come over a network, of pods and of PersistentVolumes.
+pub(super) fn network_disks(volume: &mut Value) {
+    in_object(volume, "iscsi", |disk| set(disk, "iscsiInterface", "default"));
+    in_object(volume, "rbd", |disk| {
+        set(disk, "pool", "rbd");
+        set(disk, "user", "admin");
+        set(disk, "keyring", "/etc/ceph/keyring");
+    });
+    in_object(volume, "azureDisk", |disk| {
+        fill(disk, "cachingMode", json!("ReadWrite"));
+        fill(disk, "kind", json!("Shared"));
+        fill(disk, "fsType", json!("ext4"));
+        fill(disk, "readOnly", json!(false));
+    });
+    in_object(volume, "scaleIO", |disk| {
+        set(disk, "storageMode", "ThinProvisioned");
+        set(disk, "fsType", "xfs");
+    });
 }
 
 fn mode(source: &mut Value) {

@@ -1,5 +1,7 @@
 //! CertificateSigningRequests: the form of what is asked for; whether it may be had is not ours.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -47,8 +49,14 @@ pub(super) fn check(object: &Field<'_>) {
     if usages.is_empty() {
         usages.required("");
     }
-    for usage in usages.items().filter(|usage| !USAGES.contains(&usage.text())) {
-        usage.unsupported(&USAGES);
+    let mut seen = BTreeSet::new();
+    for usage in usages.items() {
+        if !USAGES.contains(&usage.text()) {
+            usage.unsupported(&USAGES);
+        }
+        if !seen.insert(usage.text()) {
+            usage.duplicate();
+        }
     }
     signer(&spec.at("signerName"));
     let seconds = spec.at("expirationSeconds");

@@ -1,6 +1,6 @@
 //! events.k8s.io/v1 Events are the core ones under other names.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Conversion;
 
@@ -19,10 +19,6 @@ pub(super) const CONVERSION: Conversion = Conversion { to_stored, from_stored };
 
 fn to_stored(event: &mut Value) {
     rename(event, "v1", NAMES.iter().map(|(served, stored)| (*served, *stored)));
-    // Core v1 requires it.
-    if let Some(fields) = event.as_object_mut() {
-        fields.entry("involvedObject").or_insert_with(|| Value::Object(Map::new()));
-    }
 }
 
 fn from_stored(event: &mut Value) {

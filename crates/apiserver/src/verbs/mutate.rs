@@ -260,12 +260,12 @@ fn keep_metadata(old: &Value, new: &mut Value) {
 
 fn validate(call: &Call<'_>, part: Part, old: &Value, new: &Value) -> ApiResult<()> {
     let kind = call.kind;
-    // A custom object's status is as its schema says too.
-    let unchecked = matches!(part, Part::Status | Part::Approval | Part::Binding);
-    if unchecked && kind.custom.is_none() {
-        return Ok(());
-    }
     let errors = match part {
+        // A custom object's status is as its schema says too.
+        Part::Status | Part::Approval if kind.custom.is_none() => {
+            api::validation::update_status(&kind.stored_gvk(), new, old)
+        }
+        Part::Binding if kind.custom.is_none() => return Ok(()),
         Part::Debuggers => api::validation::update_debuggers(new, old),
         Part::Resources => api::validation::update_resources(new, old),
         _ => kind.problems(new, Some(old), &mut |text| call.warn(text)),

@@ -112,6 +112,8 @@ fn placement() {
         &[
             "topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
             "topologySpreadConstraints[0].topologyKey: Required value: can not be empty",
+            "topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: \"\": supported \
+             values: \"DoNotSchedule\", \"ScheduleAnyway\"",
         ],
     );
     check_spec(
