@@ -1,7 +1,9 @@
 //! Who is at the other end: client certificates, and tokens of a file, of ServiceAccounts, of
 //! bootstrap Secrets and of an OpenID Connect issuer.
 
+mod anonymous;
 mod bootstrap_token;
+mod configuration;
 pub(crate) mod impersonation;
 mod oidc;
 mod secret_token;
@@ -21,6 +23,8 @@ use crate::pki::token::{Claims, ISSUER, Named, TokenError};
 use crate::server::Shared;
 use crate::user::{AUTHENTICATED, CREDENTIAL_ID, UserInfo};
 
+pub use self::anonymous::Anonymous;
+pub use self::configuration::{AuthenticationConfiguration, ConfigurationError};
 pub use self::oidc::{Oidc, OidcSettings, OidcSettingsError};
 pub use self::static_tokens::{StaticTokens, TokenFileError};
 
@@ -89,7 +93,7 @@ pub(crate) async fn authenticate(
     token: &str,
     audiences: &[String],
 ) -> Result<Authenticated, Refused> {
-    if let Some(oidc) = shared.access.oidc.as_ref().filter(|oidc| oidc.issued(token)) {
+    if let Some(oidc) = shared.access.oidc.iter().find(|oidc| oidc.issued(token)) {
         let user = oidc.user(token, jiff::Timestamp::now().as_second()).await?;
         return Ok(for_us(user, audiences)?);
     }

@@ -9,7 +9,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 
-use crate::authn::{Oidc, StaticTokens};
+use crate::authn::{Anonymous, Oidc, StaticTokens};
 use crate::authz::Authorizer;
 use crate::pki::Pki;
 
@@ -45,12 +45,19 @@ pub struct Access {
     /// Who has a token of a file.
     pub static_tokens: StaticTokens,
     /// Whose ID tokens are taken too.
-    pub oidc: Option<Arc<Oidc>>,
+    pub oidc: Vec<Arc<Oidc>>,
+    /// Where those may ask who show no credentials.
+    pub anonymous: Anonymous,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { requests_max: 400 + 200, static_tokens: StaticTokens::default(), oidc: None }
+        Self {
+            requests_max: 400 + 200,
+            static_tokens: StaticTokens::default(),
+            oidc: Vec::new(),
+            anonymous: Anonymous::default(),
+        }
     }
 }
 

@@ -192,7 +192,10 @@ async fn answer(
         Some(user) => user,
         None => match authn::user_of_token(&shared, request.headers()).await {
             Ok(Some(user)) => user,
-            Ok(None) => UserInfo::anonymous(),
+            Ok(None) if shared.access.anonymous.may_ask(request.uri().path()) => {
+                UserInfo::anonymous()
+            }
+            Ok(None) => return Ok(refused(&shared, &request, ApiError::unauthorized())),
             Err(error) => return Ok(refused(&shared, &request, error)),
         },
     };

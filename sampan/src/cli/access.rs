@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use apiserver::authn::StaticTokens;
+use apiserver::authn::{Anonymous, AuthenticationConfiguration, StaticTokens};
 use apiserver::pki::Pki;
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::oidc::OidcArgs;
 use super::server::add_file;
@@ -28,6 +28,13 @@ pub struct AccessArgs {
     /// Further authorities whose client certificates are users, PEM, beside the cluster's own
     #[arg(long, value_name = "FILE")]
     pub client_ca_file: Option<PathBuf>,
+    /// Issuers of ID tokens with what follows from their claims, and where those may ask who show
+    /// no credentials: an AuthenticationConfiguration of apiserver.config.k8s.io/v1; read at the start
+    #[arg(long, value_name = "FILE", conflicts_with = "oidc_issuer_url")]
+    pub authentication_config: Option<PathBuf>,
+    /// Whether those may ask who show no credentials [default: true]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
+    pub anonymous_auth: Option<bool>,
     #[command(flatten)]
     pub oidc: OidcArgs,
 }
@@ -40,8 +47,22 @@ impl AccessArgs {
             None => StaticTokens::default(),
         };
         let requests_max = self.max_requests_inflight + self.max_mutating_requests_inflight;
-        let oidc = self.oidc.resolve()?.map(Arc::new);
-        Ok(apiserver::Access { requests_max, static_tokens, oidc })
+        let file = match &self.authentication_config {
+            Some(file) => AuthenticationConfiguration::open(file)?,
+            None => AuthenticationConfiguration::default(),
+        };
+        if file.anonymous.is_some() && self.anonymous_auth.is_some() {
+            anyhow::bail!(
+                "--anonymous-auth cannot be given where the --authentication-config says it"
+            );
+        }
+        let by_flag = match self.anonymous_auth {
+            Some(false) => Anonymous::Nowhere,
+            _ => Anonymous::Everywhere,
+        };
+        let oidc = self.oidc.resolve()?.map(Arc::new).into_iter().chain(file.issuers).collect();
+        let anonymous = file.anonymous.unwrap_or(by_flag);
+        Ok(apiserver::Access { requests_max, static_tokens, oidc, anonymous })
     }
 
     /// Makes the server take clients of the further authorities.
@@ -59,6 +80,8 @@ impl AccessArgs {
         ]);
         add_file(flags, "--token-auth-file", &self.token_auth_file);
         add_file(flags, "--client-ca-file", &self.client_ca_file);
+        add_file(flags, "--authentication-config", &self.authentication_config);
+        flags.extend(self.anonymous_auth.map(|may| format!("--anonymous-auth={may}")));
         self.oidc.add_flags(flags);
     }
 }

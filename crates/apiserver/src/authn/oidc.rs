@@ -6,6 +6,7 @@
 
 mod claims;
 mod keys;
+pub(crate) mod mapping;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use self::keys::Keys;
+use self::mapping::Mapping;
 use crate::callout::fetch;
 use crate::user::UserInfo;
 
@@ -82,14 +84,54 @@ pub(crate) enum OidcError {
     Signature,
     #[error("fetching keys {0}")]
     Keys(String),
-    #[error("oidc: verify token: {0}")]
+    #[error(transparent)]
     Claims(#[from] claims::ClaimsError),
+}
+
+/// Whose tokens are taken, and what follows from them.
+#[derive(Debug, Clone)]
+pub(crate) struct Issuer {
+    pub(crate) url: String,
+    /// Where it says where its keys are; empty: where issuers do.
+    pub(crate) discovery_url: String,
+    /// Tokens must be for one of these.
+    pub(crate) audiences: Vec<String>,
+    pub(crate) signing_algs: Vec<String>,
+    pub(crate) ca_pem: Option<Vec<u8>>,
+    pub(crate) rules: Rules,
+}
+
+/// Where it is said what follows from a token.
+#[derive(Debug, Clone)]
+pub(crate) enum Rules {
+    Flags(OidcSettings),
+    File(Mapping),
+}
+
+impl Issuer {
+    /// All algorithms that can be checked here.
+    pub(crate) fn all_algorithms() -> Vec<String> {
+        keys::ALGORITHMS.iter().map(|name| (*name).to_owned()).collect()
+    }
+}
+
+impl From<OidcSettings> for Issuer {
+    fn from(settings: OidcSettings) -> Self {
+        Self {
+            url: settings.issuer_url.clone(),
+            discovery_url: String::new(),
+            audiences: vec![settings.client_id.clone()],
+            signing_algs: settings.signing_algs.clone(),
+            ca_pem: settings.ca_pem.clone(),
+            rules: Rules::Flags(settings),
+        }
+    }
 }
 
 /// An issuer and what is known of it.
 #[derive(Debug)]
 pub struct Oidc {
-    settings: OidcSettings,
+    issuer: Issuer,
     keys: ArcSwapOption<(Keys, Instant)>,
     /// When the last fetch began; held by the one that is under way.
     fetching: Mutex<Option<Instant>>,
@@ -122,17 +164,27 @@ impl Oidc {
         if let Some(unknown) = settings.signing_algs.iter().find(known) {
             return Err(OidcSettingsError::Algorithm(unknown.clone()));
         }
-        Ok(Self {
-            settings,
+        Ok(Self::of(settings.into()))
+    }
+
+    /// An issuer that makes sense. Nothing is asked of it yet.
+    pub(crate) fn of(issuer: Issuer) -> Self {
+        Self {
+            issuer,
             keys: ArcSwapOption::empty(),
             fetching: Mutex::new(None),
             system_roots: OnceLock::new(),
-        })
+        }
+    }
+
+    /// The user of claims whose signature is good.
+    pub(crate) fn user_of(&self, claims: &Value, now: i64) -> Result<UserInfo, OidcError> {
+        Ok(claims::user(&self.issuer, claims, now)?)
     }
 
     /// Does this token say that it is from here?
     pub(super) fn issued(&self, token: &str) -> bool {
-        payload(token).is_some_and(|claims| claims["iss"] == self.settings.issuer_url.as_str())
+        payload(token).is_some_and(|claims| claims["iss"] == self.issuer.url.as_str())
     }
 
     /// Whose token this is, which says that it is from here.
@@ -140,14 +192,14 @@ impl Oidc {
         let (signed, signature) = token.rsplit_once('.').ok_or(OidcError::Malformed)?;
         let header = signed.split('.').next().and_then(decode).ok_or(OidcError::Malformed)?;
         let header: Header = serde_json::from_slice(&header).map_err(|_| OidcError::Malformed)?;
-        let expected = &self.settings.signing_algs;
+        let expected = &self.issuer.signing_algs;
         if !expected.contains(&header.alg) {
             return Err(OidcError::Algorithm { expected: expected.clone(), got: header.alg });
         }
         let signature = decode(signature).ok_or(OidcError::Malformed)?;
         self.check(&header, signed.as_bytes(), &signature).await?;
         let claims = payload(token).ok_or(OidcError::Malformed)?;
-        Ok(claims::user(&self.settings, &claims, now)?)
+        self.user_of(&claims, now)
     }
 
     async fn check(
@@ -190,7 +242,7 @@ impl Oidc {
         }
         *last = Some(Instant::now());
         let keys = self.fetch_now().await.map_err(|why| {
-            tracing::warn!(issuer = self.settings.issuer_url, why, "the OIDC keys cannot be had");
+            tracing::warn!(issuer = self.issuer.url, why, "the OIDC keys cannot be had");
             OidcError::Keys(why)
         })?;
         self.keys.store(Some(Arc::new((keys, Instant::now()))));
@@ -199,8 +251,11 @@ impl Oidc {
 
     async fn fetch_now(&self) -> Result<Keys, String> {
         let roots = self.roots();
-        let issuer = &self.settings.issuer_url;
-        let at = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let issuer = &self.issuer.url;
+        let at = match self.issuer.discovery_url.as_str() {
+            "" => format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')),
+            given => given.to_owned(),
+        };
         let found: Discovery = read(&fetch::get(&at, roots).await?)?;
         if found.issuer != *issuer {
             let theirs = found.issuer;
@@ -212,7 +267,7 @@ impl Oidc {
     }
 
     fn roots(&self) -> &[u8] {
-        match &self.settings.ca_pem {
+        match &self.issuer.ca_pem {
             Some(pem) => pem,
             None => self.system_roots.get_or_init(|| {
                 let mut files = SYSTEM_ROOTS.iter().filter_map(|path| std::fs::read(path).ok());

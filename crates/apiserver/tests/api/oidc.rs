@@ -18,7 +18,7 @@ use ring::signature::{
 };
 use rustls::pki_types::PrivateKeyDer;
 use sampan_apiserver::Access;
-use sampan_apiserver::authn::{Oidc, OidcSettings};
+use sampan_apiserver::authn::{AuthenticationConfiguration, Oidc, OidcSettings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -84,7 +84,7 @@ impl Issuer {
             ca_pem: Some(self.authority.clone()),
             ..OidcSettings::default()
         };
-        let oidc = Some(Arc::new(Oidc::new(settings).unwrap()));
+        let oidc = vec![Arc::new(Oidc::new(settings).unwrap())];
         Server::with_access(Access { oidc, ..Access::default() }).await
     }
 
@@ -232,4 +232,63 @@ fn an_issuer_that_cannot_be_trusted_is_no_setting() {
     assert_eq!(with("https://i", "RS256"), Ok(()));
     assert!(with("http://i", "RS256").unwrap_err().contains("is no https URL"));
     assert!(with("https://i", "none").unwrap_err().contains("\"none\" is not supported"));
+}
+
+/// An issuer in a configuration; `says` is what follows from its tokens.
+fn configured(issuer: &Issuer, says: &Value) -> Value {
+    let mut jwt = says.clone();
+    let authority = String::from_utf8(issuer.authority.clone()).unwrap();
+    jwt["issuer"] = json!({"url": issuer.url, "audiences": ["sampan", "other"],
+        "audienceMatchPolicy": "MatchAny", "certificateAuthority": authority});
+    jwt
+}
+
+#[tokio::test]
+async fn a_file_says_whose_tokens_are_users_and_which() {
+    let (one, two) = (Issuer::start().await, Issuer::start().await);
+    let curve = Curve::new();
+    one.publish(curve.published("c"));
+    two.publish(curve.published("c"));
+    let plain = json!({"claimMappings": {"username": {"claim": "sub", "prefix": "one:"}}});
+    let mapped = json!({
+        "claimValidationRules": [{"expression": "claims.groups.size() > 0", "message": "in no group"}],
+        "claimMappings": {
+            "username": {"expression": "'two:' + claims.sub"},
+            "groups": {"expression": "claims.groups.map(g, 'team-' + g)"},
+            "uid": {"expression": "claims.?id.orValue('none')"},
+            "extra": [{"key": "example.com/audience", "valueExpression": "claims.aud"}],
+        },
+        "userValidationRules": [{"expression": "user.username != 'two:mallory'", "message": "go"}],
+    });
+    let file = json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+        "jwt": [configured(&one, &plain), configured(&two, &mapped)]});
+    let read = AuthenticationConfiguration::parse("file", &file.to_string()).unwrap();
+    let server = Server::with_access(Access { oidc: read.issuers, ..Access::default() }).await;
+    let status = review(&server, &curve.token("c", &one.claims())).await;
+    let expected = json!({"username": "one:amy", "groups": ["system:authenticated"]});
+    assert_eq!(status["user"], expected, "{status}");
+    let status = review(&server, &curve.token("c", &two.claims())).await;
+    let expected = json!({"username": "two:amy", "uid": "none",
+        "groups": ["team-dev", "system:authenticated"],
+        "extra": {"example.com/audience": ["sampan"]}});
+    assert_eq!(status["user"], expected, "{status}");
+    for (claim, value, why) in [
+        (
+            "groups",
+            json!([]),
+            "validation expression 'claims.groups.size() > 0' failed: in no group",
+        ),
+        (
+            "sub",
+            json!("mallory"),
+            "validation expression 'user.username != 'two:mallory'' failed: go",
+        ),
+        ("aud", json!("them"), "oidc: expected audience in [\"sampan\" \"other\"] got [\"them\"]"),
+    ] {
+        let mut claims = two.claims();
+        claims[claim] = value;
+        let status = review(&server, &curve.token("c", &claims)).await;
+        assert_eq!(status["authenticated"], json!(null), "{claim}: {status}");
+        assert!(status["error"].as_str().unwrap().contains(why), "{status}");
+    }
 }

@@ -1,10 +1,9 @@
 //! What an ID token says, and the user that follows from it.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::OidcSettings;
+use super::mapping::MappingError;
+use super::{Issuer, OidcSettings, Rules};
 use crate::user::{CREDENTIAL_ID, UserInfo};
 
 /// Clocks may differ so much about a token's beginning.
@@ -13,12 +12,16 @@ const EARLY_SECONDS: i64 = 300;
 /// Why a token's claims are not enough; in upstream's words where it has them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClaimsError {
-    #[error("oidc: token is expired (Token Expiry: {0})")]
+    #[error("oidc: verify token: oidc: token is expired (Token Expiry: {0})")]
     Expired(String),
-    #[error("oidc: token is not valid yet")]
+    #[error("oidc: verify token: oidc: token is not valid yet")]
     TooEarly,
-    #[error("oidc: expected audience {expected:?} got {got:?}")]
-    Audience { expected: String, got: Vec<String> },
+    #[error(
+        "oidc: verify token: oidc: expected audience in {} got {}",
+        listed(expected),
+        listed(got)
+    )]
+    Audience { expected: Vec<String>, got: Vec<String> },
     #[error("oidc: parse username claims {0:?}: claim not present")]
     NoUser(String),
     #[error("oidc: email not verified")]
@@ -29,27 +32,42 @@ pub(crate) enum ClaimsError {
     NoRequired(String),
     #[error("oidc: required claim {claim} value does not match. Got = {got}, want = {wanted}")]
     OtherRequired { claim: String, got: String, wanted: String },
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
 }
 
 /// The user of a token whose signature is good.
-pub(super) fn user(
-    settings: &OidcSettings,
-    claims: &Value,
-    now: i64,
-) -> Result<UserInfo, ClaimsError> {
+pub(super) fn user(issuer: &Issuer, claims: &Value, now: i64) -> Result<UserInfo, ClaimsError> {
     in_time(claims, now)?;
     let audiences = texts(&claims["aud"]).unwrap_or_default();
-    if !audiences.contains(&settings.client_id) {
-        return Err(ClaimsError::Audience { expected: settings.client_id.clone(), got: audiences });
+    if !audiences.iter().any(|audience| issuer.audiences.contains(audience)) {
+        return Err(ClaimsError::Audience { expected: issuer.audiences.clone(), got: audiences });
     }
+    match &issuer.rules {
+        Rules::Flags(settings) => by_flags(settings, claims),
+        Rules::File(mapping) => mapping.user(claims),
+    }
+}
+
+/// As Go prints a list of texts with `%q`.
+fn listed(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+    format!("[{}]", quoted.join(" "))
+}
+
+/// Which token it was.
+pub(super) fn credential(claims: &Value) -> Option<(String, Vec<String>)> {
+    let id = claims["jti"].as_str().filter(|id| !id.is_empty())?;
+    Some((CREDENTIAL_ID.to_owned(), vec![format!("JTI={id}")]))
+}
+
+fn by_flags(settings: &OidcSettings, claims: &Value) -> Result<UserInfo, ClaimsError> {
     for (claim, wanted) in &settings.required_claims {
         required(claims, claim, wanted)?;
     }
     let name = name(settings, claims)?;
     let mut user = UserInfo::new(name, groups(settings, claims)?);
-    if let Some(id) = claims["jti"].as_str().filter(|id| !id.is_empty()) {
-        user.extra = BTreeMap::from([(CREDENTIAL_ID.to_owned(), vec![format!("JTI={id}")])]);
-    }
+    user.extra.extend(credential(claims));
     Ok(user)
 }
 
@@ -70,7 +88,7 @@ fn in_time(claims: &Value, now: i64) -> Result<(), ClaimsError> {
     }
 }
 
-fn required(claims: &Value, claim: &str, wanted: &str) -> Result<(), ClaimsError> {
+pub(super) fn required(claims: &Value, claim: &str, wanted: &str) -> Result<(), ClaimsError> {
     let got = claims[claim].as_str().ok_or_else(|| ClaimsError::NoRequired(claim.to_owned()))?;
     if got == wanted {
         return Ok(());
@@ -141,7 +159,7 @@ mod tests {
 
     #[track_caller]
     fn check(settings: &OidcSettings, more: Value, expected: Result<(&str, &[&str]), &str>) {
-        let user = user(settings, &with(more), 500);
+        let user = user(&settings.clone().into(), &with(more), 500);
         let found = user.map(|user| (user.name, user.groups)).map_err(|error| error.to_string());
         let expected = expected.map(|(name, groups)| {
             let all = groups.iter().chain(&["system:authenticated"]);
@@ -165,10 +183,15 @@ mod tests {
 
     #[test]
     fn what_is_not_for_us_or_not_in_time_is_refused() {
-        let expired = "oidc: token is expired (Token Expiry: 1970-01-01T00:08:20Z)";
+        let expired =
+            "oidc: verify token: oidc: token is expired (Token Expiry: 1970-01-01T00:08:20Z)";
         check(&settings(), json!({"exp": 500}), Err(expired));
-        check(&settings(), json!({"nbf": 801}), Err("oidc: token is not valid yet"));
-        let other = "oidc: expected audience \"us\" got [\"them\"]";
+        check(
+            &settings(),
+            json!({"nbf": 801}),
+            Err("oidc: verify token: oidc: token is not valid yet"),
+        );
+        let other = "oidc: verify token: oidc: expected audience in [\"us\"] got [\"them\"]";
         check(&settings(), json!({"aud": "them"}), Err(other));
         let nobody = "oidc: parse username claims \"sub\": claim not present";
         check(&settings(), json!({"sub": ""}), Err(nobody));
