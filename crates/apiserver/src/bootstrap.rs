@@ -70,6 +70,7 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), BootstrapError> {
     ensure(shared, "/apis/networking.k8s.io/v1/servicecidrs", service_range(shared)).await?;
     let maps = "/api/v1/namespaces/kube-system/configmaps";
     ensure(shared, maps, extension_authentication(shared)).await?;
+    ensure_any(shared, maps, token_tracking()).await?;
     flow::seed(shared).await?;
     flowcontrol::pass(shared).await
 }
@@ -91,6 +92,33 @@ async fn ensure(
         (404, _) => create(shared, collection, &object).await,
         (_, answer) => Err(failed(&path, &answer)),
     }
+}
+
+/// Makes what is missing, and leaves it as it is where it is there.
+async fn ensure_any(
+    shared: &Arc<Shared>,
+    collection: &str,
+    object: Value,
+) -> Result<(), BootstrapError> {
+    let path = format!("{collection}/{}", object["metadata"]["name"].as_str().unwrap_or(""));
+    match ask(shared, Method::GET, &path, None).await? {
+        (200, _) => Ok(()),
+        (404, _) => create(shared, collection, &object).await,
+        (_, answer) => Err(failed(&path, &answer)),
+    }
+}
+
+/// Since when it is noted which tokens of Secrets are used.
+fn token_tracking() -> Value {
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": "kube-apiserver-legacy-service-account-token-tracking",
+            "namespace": "kube-system",
+        },
+        "data": {"since": today},
+    })
 }
 
 async fn create(

@@ -55,6 +55,7 @@ static SIGNED: LazyLock<(TokenKey, String)> = LazyLock::new(|| {
             pod: None,
             secret: None,
             serviceaccount: account,
+            warnafter: None,
         },
         nbf: 0,
         sub: "system:serviceaccount:default:default".to_owned(),

@@ -18,6 +18,7 @@ fn claims(exp: i64) -> Claims {
             pod: None,
             secret: None,
             serviceaccount: Named { name: "default".to_owned(), uid: "u".to_owned() },
+            warnafter: None,
         },
         nbf: 1,
         sub: "system:serviceaccount:default:default".to_owned(),

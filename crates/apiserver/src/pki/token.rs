@@ -60,6 +60,9 @@ pub struct Bound {
     pub secret: Option<Named>,
     /// The ServiceAccount.
     pub serviceaccount: Named,
+    /// The second from which on it should have been replaced, where it lives longer than was asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub warnafter: Option<i64>,
 }
 
 /// An object by name and uid.

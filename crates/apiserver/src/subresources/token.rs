@@ -16,7 +16,7 @@ use crate::request::Call;
 use crate::verbs::admission::node_restriction;
 use crate::verbs::rfc3339;
 use crate::webhooks::{self, Operation};
-use crate::{body, respond};
+use crate::{audit, body, respond};
 
 /// A token's life unless another is asked for.
 const SECONDS_DEFAULT: i64 = 3600;
@@ -24,6 +24,13 @@ const SECONDS_DEFAULT: i64 = 3600;
 const SECONDS_MIN: i64 = 600;
 /// None is longer.
 const SECONDS_MAX: i64 = 1 << 32;
+/// What pods ask for whose token volume nobody wrote: a client that reads its token once, as old
+/// ones do, is not to end with it.
+const SECONDS_OF_PODS: i64 = 3607;
+/// Such tokens live for a year. They end with their pod all the same.
+const SECONDS_EXTENDED: i64 = 365 * 24 * 3600;
+/// What the audit log says of a token that was given.
+const ISSUED: &str = "authentication.kubernetes.io/issued-credential-id";
 
 pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
@@ -36,6 +43,7 @@ pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult
         .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
     let account = call.registry().decode(&kv)?;
     let claims = claims(call, &account, &asked)?;
+    audit::annotate(ISSUED, format!("JTI={}", claims.jti));
     let token = call
         .shared
         .pki
@@ -48,8 +56,10 @@ pub(super) async fn create(call: &Call<'_>, request: Request<Body>) -> ApiResult
         "creationTimestamp": rfc3339(claims.iat),
     });
     asked["spec"]["audiences"] = json!(claims.aud);
-    asked["spec"]["expirationSeconds"] = (claims.exp - claims.iat).into();
-    asked["status"] = json!({"token": token, "expirationTimestamp": rfc3339(claims.exp)});
+    // Who asked is to come back as if it were so.
+    let end = claims.kubernetes.warnafter.unwrap_or(claims.exp);
+    asked["spec"]["expirationSeconds"] = (end - claims.iat).into();
+    asked["status"] = json!({"token": token, "expirationTimestamp": rfc3339(end)});
     Ok(respond::value(StatusCode::CREATED, &asked))
 }
 
@@ -71,13 +81,17 @@ fn claims(call: &Call<'_>, account: &Value, asked: &Value) -> ApiResult<Claims> 
     }
     let now = jiff::Timestamp::now().as_second();
     let (namespace, name) = (call.namespace(), call.name());
+    let mut kubernetes = bound(call, account, &asked["spec"]["boundObjectRef"])?;
+    let ours = audiences.iter().all(|audience| audience == ISSUER);
+    let extended = ours && kubernetes.pod.is_some() && seconds == SECONDS_OF_PODS;
+    kubernetes.warnafter = extended.then(|| now + seconds);
     Ok(Claims {
         aud: audiences,
-        exp: now + seconds,
+        exp: now + if extended { SECONDS_EXTENDED } else { seconds },
         iat: now,
         iss: ISSUER.to_owned(),
         jti: uuid::Uuid::new_v4().to_string(),
-        kubernetes: bound(call, account, &asked["spec"]["boundObjectRef"])?,
+        kubernetes,
         nbf: now,
         sub: format!("system:serviceaccount:{namespace}:{name}"),
     })
@@ -120,6 +134,7 @@ fn bound(call: &Call<'_>, account: &Value, reference: &Value) -> ApiResult<Bound
             name: call.name().to_owned(),
             uid: meta(account, "uid").to_owned(),
         },
+        warnafter: None,
     };
     let (version, kind) = (text(reference, "/apiVersion"), text(reference, "/kind"));
     let core = !version.contains('/');

@@ -130,6 +130,18 @@ async fn a_node_has_tokens_for_its_pods_only() {
     let message = "serviceaccounts \"web\" is forbidden: node requested token with a pod binding without a uid";
     check(&server, &token, ask(bound(&json!(null))), 403, message).await;
     check(&server, &token, ask(bound(&pod["metadata"]["uid"])), 201, "").await;
+    // What pods ask for by themselves lives on, for clients that do not ask again.
+    let mut usual = ask(bound(&pod["metadata"]["uid"]));
+    usual["spec"]["expirationSeconds"] = 3607.into();
+    let given = check(&server, &token, usual, 201, "").await;
+    let now = jiff::Timestamp::now().as_second();
+    let claims = server.pki.tokens().verify(given["status"]["token"].as_str().unwrap(), now);
+    let claims = claims.unwrap();
+    assert_eq!(claims.exp - claims.iat, 365 * 24 * 3600);
+    assert_eq!(claims.kubernetes.warnafter, Some(claims.iat + 3607));
+    let end: jiff::Timestamp =
+        given["status"]["expirationTimestamp"].as_str().unwrap().parse().unwrap();
+    assert_eq!(end.as_second(), claims.iat + 3607);
     let mut foreign = ask(bound(&pod["metadata"]["uid"]));
     foreign["spec"]["audiences"] = json!(["vault"]);
     let message =
