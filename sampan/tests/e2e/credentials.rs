@@ -230,20 +230,3 @@ fn clients_of_a_further_authority_are_users() {
     let text = boat.field(&published, ".data.client-ca-file");
     assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 2, "{text}");
 }
-
-#[test]
-fn those_without_credentials_ask_where_they_may() {
-    if !can_run("those_without_credentials_ask_where_they_may") {
-        return;
-    }
-    let mut boat = Boat::new("anonymous");
-    let file = boat.data_dir().join("authentication.yaml");
-    let text = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n\
-        anonymous: {enabled: true, conditions: [{path: /livez}]}\n";
-    fs::write(&file, text).expect("a configuration");
-    boat.with_flag(format!("--authentication-config={}", file.display()));
-    boat.start();
-    check(&boat, &[], &["get", "--raw", "/livez"], "ok");
-    check(&boat, &[], &["get", "--raw", "/version"], "Unauthorized");
-    boat.kubectl_ok(&["get", "--raw", "/version"]);
-}

@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use sampan_apiserver::NodeProxy;
+use sampan_apiserver::authn::Anonymous;
 use sampan_apiserver::pki::ServingNames;
+use sampan_apiserver::{Access, NodeProxy};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +33,10 @@ pub struct Listening {
 
 impl Listening {
     pub async fn start() -> Self {
-        let server = Server::start().await;
+        Self::of(Server::start().await).await
+    }
+
+    async fn of(server: Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let kubeconfig = server.directory.path().join("kubeconfig");
@@ -107,6 +111,17 @@ async fn a_certificate_is_a_user_and_none_is_nobody() {
     listening.check(true, "/api/v1/namespaces", "HTTP/1.1 200").await;
     listening.check(false, "/api/v1/namespaces", "HTTP/1.1 403").await;
     listening.check(false, "/version", "HTTP/1.1 200").await;
+    listening.stop().await;
+}
+
+#[tokio::test]
+async fn those_without_credentials_ask_where_they_may() {
+    let anonymous = Anonymous::At(vec!["/livez".to_owned()]);
+    let server = Server::with_access(Access { anonymous, ..Access::default() }).await;
+    let listening = Listening::of(server).await;
+    listening.check(false, "/livez", "HTTP/1.1 200").await;
+    listening.check(false, "/version", "HTTP/1.1 401").await;
+    listening.check(true, "/version", "HTTP/1.1 200").await;
     listening.stop().await;
 }
 
