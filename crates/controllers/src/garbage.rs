@@ -15,11 +15,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 
 use crate::context::Context;
 use crate::drive::ReconcileError;
-use collect::Round;
+use collect::{Round, WORKERS};
 use graph::{Graph, Uid};
 use owners::Owners;
 use sources::{Change, Sources};
@@ -73,23 +74,32 @@ impl Collector {
     /// What fails stays for the next round.
     async fn collect(&mut self) {
         let (graph, ctx) = (&self.graph, &*self.context);
-        let mut round = Round { graph, ctx, owners: Owners::default() };
+        let round = &Round { graph, ctx, owners: Owners::default() };
         let mut failed = BTreeSet::new();
         // It ends: only an object that waits for its dependents leads to others, namely those
         // that are not being deleted, and these lead to none.
-        while let Some(uid) = self.dirty.pop_first() {
-            match round.look_at(&uid).await {
-                Ok(more) => self.dirty.extend(more),
-                Err(error) => {
-                    let cause = &error as &dyn std::error::Error;
-                    match error.is_conflict() {
-                        true => tracing::debug!(uid, error = cause, "garbage changed meanwhile"),
-                        false => tracing::warn!(uid, error = cause, "garbage not collected"),
+        while !self.dirty.is_empty() {
+            let mut looks = stream::iter(std::mem::take(&mut self.dirty))
+                .map(|uid| round.looked(uid))
+                .buffer_unordered(WORKERS);
+            while let Some((uid, looked)) = looks.next().await {
+                match looked {
+                    Ok(more) => self.dirty.extend(more),
+                    Err(error) => {
+                        tell(&uid, &error);
+                        failed.insert(uid);
                     }
-                    failed.insert(uid);
                 }
             }
         }
         self.dirty = failed;
+    }
+}
+
+fn tell(uid: &Uid, error: &ReconcileError) {
+    let cause = error as &dyn std::error::Error;
+    match error.is_conflict() {
+        true => tracing::debug!(uid, error = cause, "garbage changed meanwhile"),
+        false => tracing::warn!(uid, error = cause, "garbage not collected"),
     }
 }

@@ -1,5 +1,6 @@
 //! What to do with one object, and doing it.
 
+use futures::{StreamExt as _, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Api;
 use kube::api::{
@@ -15,6 +16,9 @@ use crate::drive::ReconcileError;
 /// How often a finalizer is taken away anew when somebody else changed the object meanwhile.
 const FINALIZER_TRIES: usize = 5;
 
+/// How many objects are looked at or changed side by side, as upstream's collector.
+pub(crate) const WORKERS: usize = 20;
+
 /// One round of looking: the graph as it is, and what was found out about owners.
 pub(crate) struct Round<'a> {
     pub graph: &'a Graph,
@@ -23,8 +27,14 @@ pub(crate) struct Round<'a> {
 }
 
 impl Round<'_> {
+    /// What came of looking at one object.
+    pub async fn looked(&self, uid: Uid) -> (Uid, Result<Vec<Uid>, ReconcileError>) {
+        let found = self.look_at(&uid).await;
+        (uid, found)
+    }
+
     /// Looks at one object and does what is due. Returns what has to be looked at next.
-    pub async fn look_at(&mut self, uid: &Uid) -> Result<Vec<Uid>, ReconcileError> {
+    async fn look_at(&self, uid: &Uid) -> Result<Vec<Uid>, ReconcileError> {
         let Some(object) = self.graph.get(uid) else { return Ok(Vec::new()) };
         if object.waits_for(ORPHAN) {
             self.orphan_dependents(uid, object).await?;
@@ -38,11 +48,7 @@ impl Round<'_> {
 
     /// Deletes the object when none of its owners is left, or the last ones only wait for it.
     /// Decides on the owners that the API tells: the graph may not know of a new one yet.
-    async fn delete_if_unowned(
-        &mut self,
-        uid: &Uid,
-        object: &Object,
-    ) -> Result<(), ReconcileError> {
+    async fn delete_if_unowned(&self, uid: &Uid, object: &Object) -> Result<(), ReconcileError> {
         let Some(live) = live(uid, object, self.ctx).await? else { return Ok(()) };
         let owners = live.owner_references.clone().unwrap_or_default();
         if live.deletion_timestamp.is_some() || owners.is_empty() {
@@ -109,15 +115,24 @@ impl Round<'_> {
         Ok(dependents.map(|(uid, _)| uid.clone()).collect())
     }
 
-    /// Orphan: the dependents forget the owner, then it goes.
+    /// Orphan: the dependents forget the owner, then it goes. All are tried, also when one
+    /// of them cannot be changed now.
     async fn orphan_dependents(&self, uid: &Uid, object: &Object) -> Result<(), ReconcileError> {
-        for (dependent_uid, dependent) in self.graph.dependents(uid) {
-            if let Some(live) = live(dependent_uid, dependent, self.ctx).await? {
-                let gone = std::slice::from_ref(uid);
-                drop_owners(dependent_uid, dependent, &live, gone, self.ctx).await?;
-            }
-        }
+        let dependents: Vec<Uid> = self.graph.dependents(uid).map(|(uid, _)| uid.clone()).collect();
+        let outcomes: Vec<_> = stream::iter(dependents)
+            .map(|dependent| self.forget(uid, dependent))
+            .buffer_unordered(WORKERS)
+            .collect()
+            .await;
+        outcomes.into_iter().collect::<Result<(), _>>()?;
         drop_finalizer(uid, object, ORPHAN, self.ctx).await
+    }
+
+    /// The dependent is no longer owned by `owner`.
+    async fn forget(&self, owner: &Uid, uid: Uid) -> Result<(), ReconcileError> {
+        let Some(dependent) = self.graph.get(&uid) else { return Ok(()) };
+        let Some(live) = live(&uid, dependent, self.ctx).await? else { return Ok(()) };
+        drop_owners(&uid, dependent, &live, std::slice::from_ref(owner), self.ctx).await
     }
 }
 

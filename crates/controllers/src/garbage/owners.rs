@@ -1,16 +1,20 @@
 //! What became of the owners that an object names.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Api;
 use kube::api::DynamicObject;
 use kube::core::GroupVersionKind;
 use kube::discovery::{Discovery, Scope};
+use tokio::sync::OnceCell;
 
 use super::graph::{FOREGROUND, Graph, Object, Uid};
 use crate::context::Context;
 use crate::drive::ReconcileError;
+
+const UNPOISONED: &str = "nothing panics while it holds the owners that are gone";
 
 /// The state of an owner.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,15 +32,15 @@ pub(crate) enum Owner {
 #[derive(Default)]
 pub(crate) struct Owners {
     /// By the dependents' namespace, in which the owner was looked for. No uid comes back.
-    gone: BTreeSet<(Option<String>, Uid)>,
-    kinds: Option<Discovery>,
+    gone: Mutex<BTreeSet<(Option<String>, Uid)>>,
+    kinds: OnceCell<Discovery>,
 }
 
 impl Owners {
     /// The graph answers when it knows the owner; a missing one is asked for at the API, because
     /// the watch that would tell may lag behind.
     pub async fn state_of(
-        &mut self,
+        &self,
         owner: &OwnerReference,
         dependent: &Object,
         graph: &Graph,
@@ -47,30 +51,28 @@ impl Owners {
             return Ok(if waits { Owner::WaitsForDependents } else { Owner::Solid });
         }
         let key = (dependent.namespace.clone(), owner.uid.clone());
-        if self.gone.contains(&key) {
+        if self.gone.lock().expect(UNPOISONED).contains(&key) {
             return Ok(Owner::Gone);
         }
         let state = self.ask(owner, dependent, ctx).await?;
         if state == Owner::Gone {
-            self.gone.insert(key);
+            self.gone.lock().expect(UNPOISONED).insert(key);
         }
         Ok(state)
     }
 
     async fn ask(
-        &mut self,
+        &self,
         owner: &OwnerReference,
         dependent: &Object,
         ctx: &Context,
     ) -> Result<Owner, ReconcileError> {
-        if self.kinds.is_none() {
-            self.kinds = Some(Discovery::new(ctx.client.clone()).run_aggregated().await?);
-        }
+        let discover = || Discovery::new(ctx.client.clone()).run_aggregated();
+        let kinds = self.kinds.get_or_try_init(discover).await?;
         let (group, version) =
             owner.api_version.split_once('/').unwrap_or(("", &owner.api_version));
         let gvk = GroupVersionKind::gvk(group, version, &owner.kind);
-        let Some((kind, can)) = self.kinds.as_ref().and_then(|kinds| kinds.resolve_gvk(&gvk))
-        else {
+        let Some((kind, can)) = kinds.resolve_gvk(&gvk) else {
             // A kind that is not served: nothing is known of the owner, so nothing is deleted.
             return Ok(Owner::Solid);
         };
