@@ -46,6 +46,11 @@ pub fn too_long(max: usize) -> String {
     format!("must be no more than {max} characters")
 }
 
+/// The same of a label's key or value, of which upstream counts bytes.
+fn too_many_bytes(max: usize) -> String {
+    format!("must be no more than {max} bytes")
+}
+
 fn is_lower_alphanumeric(c: u8) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit()
 }
@@ -128,7 +133,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
         }
         _ => {
             return vec![format!(
-                "a qualified name {QUALIFIED_ERROR} with an optional DNS subdomain prefix and '/' \
+                "a valid label key {QUALIFIED_ERROR} with an optional DNS subdomain prefix and '/' \
                  (e.g. 'example.com/MyName')"
             )];
         }
@@ -136,7 +141,9 @@ pub fn qualified_name(text: &str) -> Vec<String> {
     if name.is_empty() {
         problems.push("name part must be non-empty".to_owned());
     }
-    problems.extend(length(name, LABEL_LEN_MAX).map(|p| format!("name part {p}")));
+    if name.len() > LABEL_LEN_MAX {
+        problems.push(format!("name part {}", too_many_bytes(LABEL_LEN_MAX)));
+    }
     if !is_name_text(name) {
         problems.push(format!("name part {QUALIFIED_ERROR}"));
     }
@@ -146,7 +153,8 @@ pub fn qualified_name(text: &str) -> Vec<String> {
 /// A label's value.
 pub fn label_value(text: &str) -> Vec<String> {
     let fine = text.is_empty() || is_name_text(text);
-    collect([length(text, LABEL_LEN_MAX), unless(fine, LABEL_VALUE_ERROR)])
+    let long = (text.len() > LABEL_LEN_MAX).then(|| too_many_bytes(LABEL_LEN_MAX));
+    collect([long, unless(fine, LABEL_VALUE_ERROR)])
 }
 
 /// A key of a ConfigMap's or Secret's data.

@@ -91,6 +91,8 @@ pub struct ListShape {
     pub items: Arc<TypeSchema>,
     /// Server-side apply: `x-kubernetes-list-type` and its keys.
     pub apply: ListType,
+    /// What keys are that an item leaves out.
+    pub key_defaults: BTreeMap<Arc<str>, serde_json::Value>,
     /// Strategic merge patch: `x-kubernetes-patch-strategy` and its key.
     pub strategic: ListPatch,
 }

@@ -1,10 +1,13 @@
 //! Request bodies: JSON, YAML or Kubernetes' protobuf, bounded in size and depth.
 
+mod syntax;
+
 use std::time::Duration;
 
 use api::fields::{self, FieldValidation, Problem};
 use api::status::Status;
-use api::{Gvk, TypeSchema, protobuf, schema};
+use api::validation::ErrorKind;
+use api::{FieldError, Gvk, TypeSchema, protobuf, schema};
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -15,6 +18,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
+use self::syntax::unrecognized;
+pub(crate) use self::syntax::{go_type, json, not_a_type, repeated};
 use crate::audit;
 use crate::custom::Custom;
 use crate::error::{ApiError, ApiResult};
@@ -59,12 +64,24 @@ fn media_type(headers: &HeaderMap) -> String {
     text.split(';').next().unwrap_or("").trim().to_lowercase()
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct TypeMeta {
     #[serde(rename = "apiVersion", default)]
     api_version: String,
     #[serde(default)]
     kind: String,
+}
+
+/// What a JSON text says it is; the error is Go's.
+fn type_meta_of(bytes: &[u8]) -> Result<TypeMeta, String> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'{') {
+        return serde_json::from_slice(bytes).map_err(|error| syntax::explain(bytes, &error));
+    }
+    match json(bytes)? {
+        Value::Null => Ok(TypeMeta::default()),
+        other => Err(not_a_type(&other)),
+    }
 }
 
 /// The body as an object of this type, its unknown and duplicate fields judged as the
@@ -96,16 +113,21 @@ pub(crate) fn checked_value(call: &Call<'_>, value: &Value, gvk: &Gvk) -> ApiRes
     Ok(object)
 }
 
-/// What a patch has made, held against the type. Upstream shows `shown` where it does not fit.
+/// What a patch has made, held against the type; `of_patch` is what is wrong with the patch. Upstream shows `shown` where it does not fit.
 pub(crate) fn patched_value(
     call: &Call<'_>,
     value: &Value,
     gvk: &Gvk,
+    of_patch: &[Problem],
     shown: impl FnOnce() -> String,
 ) -> ApiResult<Value> {
     let level = call.query.field_validation()?;
     let refuse = |error: &fields::DecodeError| ApiError::invalid_patch(shown(), error.to_string());
-    let (object, warnings) = judge_or(decoded_value(call, value, gvk)?, level, gvk, refuse)?;
+    let mut decoded = decoded_value(call, value, gvk)?;
+    if let Ok(decoded) = &mut decoded {
+        decoded.problems.splice(0..0, of_patch.iter().cloned());
+    }
+    let (object, warnings) = judge_or(decoded, level, gvk, refuse)?;
     warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(object)
 }
@@ -135,7 +157,12 @@ fn custom_body(custom: &Custom, raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
     if raw.media == ACCEPTED[2] {
         return Err(Status::unsupported_media_type(&ACCEPTED[..2]).into());
     }
-    Ok(known_only(custom, decode_as(raw, gvk, &custom.envelope)?))
+    let mut decoded = decode_as(raw, gvk, &custom.envelope, true)?;
+    if let Ok(decoded) = &mut decoded {
+        // As upstream, which looks for them before it looks at the schema.
+        decoded.problems.sort_by_key(|problem| matches!(problem, Problem::Unknown(_)));
+    }
+    Ok(known_only(custom, decoded))
 }
 
 /// Without what the schema does not know, and with its defaults.
@@ -149,23 +176,27 @@ fn known_only(custom: &Custom, decoded: Decoded) -> Decoded {
 
 fn decode(raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
     let schema = schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
-    decode_as(raw, gvk, &schema)
+    decode_as(raw, gvk, &schema, false)
 }
 
-fn decode_as(raw: &Raw, gvk: &Gvk, schema: &TypeSchema) -> ApiResult<Decoded> {
+/// Reads a body.
+fn decode_as(raw: &Raw, gvk: &Gvk, schema: &TypeSchema, custom: bool) -> ApiResult<Decoded> {
+    let same_kind = |meta: &TypeMeta| match custom {
+        true => same_custom_kind(meta, gvk, &raw.bytes),
+        false => same_kind(meta, gvk),
+    };
     match raw.media.as_str() {
         "" | "application/json" | "text/json" => {
-            let meta: TypeMeta = serde_json::from_slice(&raw.bytes).map_err(|error| {
-                ApiError::bad_request(format!(
-                    "couldn't get version/kind; json parse error: {error}"
-                ))
+            let meta = type_meta_of(&raw.bytes).map_err(|why| {
+                let why = format!("couldn't get version/kind; json parse error: {why}");
+                unrecognized(gvk, &why, &raw.bytes)
             })?;
-            same_kind(&meta, gvk)?;
+            same_kind(&meta)?;
             Ok(fields::decode_json(&raw.bytes, schema))
         }
         "application/yaml" | "text/yaml" | "application/x-yaml" => {
             let Yaml { value, repeated } = yaml(&raw.bytes)?;
-            same_kind(&type_meta(&value), gvk)?;
+            same_kind(&type_meta(&value))?;
             let mut decoded = fields::decode_value(&value, schema);
             if let Ok(decoded) = &mut decoded {
                 decoded.problems.splice(0..0, repeated.map(Problem::Repeated));
@@ -251,9 +282,54 @@ fn type_meta(value: &Value) -> TypeMeta {
     TypeMeta { api_version: text("apiVersion"), kind: text("kind") }
 }
 
+/// A custom object may leave out what it is as well; that of another kind is not valid.
+fn same_custom_kind(meta: &TypeMeta, gvk: &Gvk, bytes: &[u8]) -> ApiResult<()> {
+    if !meta.api_version.is_empty() {
+        same_version(&meta.api_version, gvk)?;
+    }
+    if meta.kind.is_empty() || meta.kind == gvk.kind {
+        return Ok(());
+    }
+    // JSON is YAML as well.
+    let object = yaml(bytes)?.value;
+    let name = object["metadata"]["name"].as_str().unwrap_or("");
+    Err(other_type(gvk, &meta.kind, name, "kind", &meta.kind, &gvk.kind))
+}
+
+/// The same of what a patch has made.
+pub(crate) fn same_type(call: &Call<'_>, result: &Value) -> ApiResult<()> {
+    let (gvk, meta) = (call.kind.gvk(), type_meta(result));
+    let (version, name) = (gvk.api_version(), call.name());
+    if !meta.kind.is_empty() && meta.kind != gvk.kind {
+        return Err(other_type(&gvk, &meta.kind, name, "kind", &meta.kind, &gvk.kind));
+    }
+    if !meta.api_version.is_empty() && meta.api_version != version {
+        let given = &meta.api_version;
+        return Err(other_type(&gvk, &gvk.kind, name, "apiVersion", given, &version));
+    }
+    Ok(())
+}
+
+/// 422: an object of `kind` whose `field` is not what it must be.
+fn other_type(
+    gvk: &Gvk,
+    kind: &str,
+    name: &str,
+    field: &str,
+    given: &str,
+    expected: &str,
+) -> ApiError {
+    let error = FieldError {
+        path: field.to_owned(),
+        kind: ErrorKind::Invalid,
+        value: given.into(),
+        detail: format!("must be {expected}"),
+    };
+    Status::invalid(&Gvk::new(&gvk.group, &gvk.version, kind), name, vec![error]).into()
+}
+
 /// An object may leave out what it is; it may not be something else.
 fn same_kind(meta: &TypeMeta, gvk: &Gvk) -> ApiResult<()> {
-    let expected = gvk.api_version();
     if !meta.kind.is_empty() && meta.kind != gvk.kind {
         let version = meta.api_version.rsplit('/').next().unwrap_or("");
         return Err(ApiError::bad_request(format!(
@@ -261,13 +337,17 @@ fn same_kind(meta: &TypeMeta, gvk: &Gvk) -> ApiResult<()> {
             meta.kind, gvk.kind
         )));
     }
-    if !meta.api_version.is_empty() && meta.api_version != expected {
-        return Err(ApiError::bad_request(format!(
-            "the API version in the data ({}) does not match the expected API version ({expected})",
-            meta.api_version
-        )));
+    if meta.api_version.is_empty() { Ok(()) } else { same_version(&meta.api_version, gvk) }
+}
+
+fn same_version(given: &str, gvk: &Gvk) -> ApiResult<()> {
+    let expected = gvk.api_version();
+    if given == expected {
+        return Ok(());
     }
-    Ok(())
+    Err(ApiError::bad_request(format!(
+        "the API version in the data ({given}) does not match the expected API version ({expected})"
+    )))
 }
 
 fn from_protobuf(bytes: &[u8], gvk: &Gvk) -> ApiResult<Value> {

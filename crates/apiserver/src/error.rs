@@ -4,7 +4,7 @@ use api::status::{Cause, Status};
 use api::validation::ErrorKind;
 use api::{FieldError, Gvk};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
 use crate::kinds::Kind;
@@ -66,6 +66,12 @@ impl ApiError {
         Status::conflict(kind.resource(), name, why).into()
     }
 
+    /// The same where upstream names the kind, not the resource.
+    pub(crate) fn conflict_of_kind(kind: &Kind, name: &str, why: &str) -> Self {
+        let gvk = kind.gvk();
+        Status::conflict(api::status::Resource::new(&gvk.group, &gvk.kind), name, why).into()
+    }
+
     /// Somebody else wrote in between.
     pub(crate) fn modified(kind: &Kind, name: &str) -> Self {
         Status::modified(kind.resource(), name).into()
@@ -75,9 +81,21 @@ impl ApiError {
         Status::invalid(&kind.gvk(), name, errors).into()
     }
 
+    /// A field that no write may change.
+    pub(crate) fn immutable(
+        kind: &Kind,
+        name: &str,
+        path: &str,
+        value: &serde_json::Value,
+    ) -> Self {
+        let (path, detail) = (path.to_owned(), "field is immutable".to_owned());
+        let error = FieldError { path, kind: ErrorKind::Invalid, value: value.clone(), detail };
+        Self::invalid(kind, name, vec![error])
+    }
+
     /// A 422 about the options of a request.
-    pub(crate) fn invalid_options(kind: &str, error: FieldError) -> Self {
-        Status::invalid(&Gvk::new("meta.k8s.io", "v1", kind), "", vec![error]).into()
+    pub(crate) fn invalid_options(kind: &str, errors: Vec<FieldError>) -> Self {
+        Status::invalid(&Gvk::new("meta.k8s.io", "v1", kind), "", errors).into()
     }
 
     /// A 422 about a patch that makes no object of its kind; as upstream, it names no kind.
@@ -134,8 +152,21 @@ impl ApiError {
     }
 
     /// A patch that does not fit its object.
-    pub(crate) fn unprocessable(message: impl Into<String>) -> Self {
-        Self::new(422, "Invalid", message)
+    pub(crate) fn unprocessable() -> Self {
+        Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
+    }
+
+    /// An update that must say which version it changes. As upstream, it names the resource.
+    pub(crate) fn unconditional(kind: &Kind, name: &str) -> Self {
+        let error = FieldError {
+            path: "metadata.resourceVersion".to_owned(),
+            kind: ErrorKind::Invalid,
+            value: 0.into(),
+            detail: "must be specified for an update".to_owned(),
+        };
+        let gvk = kind.gvk();
+        Status::invalid(&Gvk::new(&gvk.group, &gvk.version, &*kind.plural), name, vec![error])
+            .into()
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -239,6 +270,7 @@ impl IntoResponse for ApiError {
         let mut response = (code, self.0.to_value().to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
         if let Some(seconds) = self.0.details.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

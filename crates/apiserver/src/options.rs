@@ -2,7 +2,7 @@
 
 use api::fields::FieldValidation;
 use axum::extract::Query as AxumQuery;
-use http::Uri;
+use http::{Method, Uri};
 
 use api::FieldError;
 use api::validation::ErrorKind;
@@ -19,13 +19,17 @@ const MANAGER_MAX: usize = 128;
 
 /// The decoded query of a request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+    /// What errors call the options of this request: `CreateOptions`.
+    options: &'static str,
+}
 
 impl Query {
     pub(crate) fn parse(uri: &Uri) -> ApiResult<Self> {
         let AxumQuery(pairs) = AxumQuery::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| ApiError::bad_request(error.to_string()))?;
-        let query = Self(pairs);
+        let query = Self { pairs, options: "ListOptions" };
         match UNSUPPORTED.iter().find(|name| query.get(name).is_some()) {
             Some(name) => Err(ApiError::bad_request(format!(
                 "the query parameter {name:?} is not supported by this server"
@@ -34,21 +38,33 @@ impl Query {
         }
     }
 
+    /// The same as the options of a request with this method.
+    pub(crate) fn of_method(mut self, method: &Method) -> Self {
+        self.options = match *method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            Method::DELETE => "DeleteOptions",
+            _ => self.options,
+        };
+        self
+    }
+
     /// All values of a parameter.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        let pairs = self.0.iter().filter(|(key, _)| key == name);
+        let pairs = self.pairs.iter().filter(|(key, _)| key == name);
         pairs.map(|(_, value)| value.as_str()).collect()
     }
 
     /// The first value of a parameter; an empty one counts as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let pair = self.0.iter().find(|(key, _)| key == name);
+        let pair = self.pairs.iter().find(|(key, _)| key == name);
         pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Is the parameter there, whatever it says?
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| key == name)
+        self.pairs.iter().any(|(key, _)| key == name)
     }
 
     /// Is the parameter there and not false?
@@ -57,20 +73,25 @@ impl Query {
     }
 
     pub(crate) fn optional_flag(&self, name: &str) -> ApiResult<Option<bool>> {
-        let Some((_, value)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
+        let Some((_, value)) = self.pairs.iter().find(|(key, _)| key == name) else {
+            return Ok(None);
+        };
         match value.to_lowercase().as_str() {
             // As upstream: a bare `?watch` is true.
             "" | "1" | "t" | "true" => Ok(Some(true)),
-            "0" | "f" | "false" => Ok(Some(false)),
-            _ => Err(ApiError::bad_request(format!("{name}: {value:?} is neither true nor false"))),
+            "0" | "false" => Ok(Some(false)),
+            // As upstream: whatever is not false is true.
+            _ => Ok(Some(true)),
         }
     }
 
     pub(crate) fn number(&self, name: &str) -> ApiResult<Option<i64>> {
         self.get(name)
             .map(|text| {
+                // In the words of Go's strconv, which say nothing of the name.
                 text.parse().map_err(|_| {
-                    ApiError::bad_request(format!("{name}: {text:?} is not a whole number"))
+                    let why = format!("strconv.ParseInt: parsing {text:?}: invalid syntax");
+                    ApiError::bad_request(why)
                 })
             })
             .transpose()
@@ -78,24 +99,27 @@ impl Query {
 
     /// Does the request only pretend? The one value is `All`.
     pub(crate) fn dry_run(&self) -> ApiResult<bool> {
-        let values = self.0.iter().filter(|(key, _)| key == "dryRun").map(|(_, value)| value);
-        dry_run(values.map(String::as_str))
+        dry_run(self.options, self.all("dryRun").into_iter())
     }
 
     /// The name that the fields of this write will belong to.
     pub(crate) fn field_manager(&self) -> ApiResult<Option<&str>> {
         let manager = self.get("fieldManager");
         let bad = |kind, name: &str, why: &str| {
-            options_invalid("PatchOptions", "fieldManager", kind, name.into(), why)
+            options_invalid(self.options, "fieldManager", kind, name.into(), why)
         };
         match manager {
             Some(name) if name.len() > MANAGER_MAX => {
                 Err(bad(ErrorKind::TooLong, name, "may not be more than 128 bytes"))
             }
-            Some(name) if name.chars().any(char::is_control) => {
-                Err(bad(ErrorKind::Invalid, name, "should only contain printable characters"))
-            }
-            other => Ok(other),
+            Some(name) => match name.char_indices().find(|(_, c)| c.is_control()) {
+                Some((at, c)) => {
+                    let why = format!("invalid character U+{:04X} (at position {at})", c as u32);
+                    Err(bad(ErrorKind::Invalid, name, &why))
+                }
+                None => Ok(manager),
+            },
+            None => Ok(None),
         }
     }
 
@@ -103,9 +127,9 @@ impl Query {
     pub(crate) fn field_validation(&self) -> ApiResult<FieldValidation> {
         let given = self.get("fieldValidation").unwrap_or("");
         given.parse().map_err(|_| {
-            let supported = "supported values: \"Ignore\", \"Strict\", \"Warn\"";
+            let supported = "supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"";
             options_invalid(
-                "CreateOptions",
+                self.options,
                 "fieldValidation",
                 ErrorKind::NotSupported,
                 given.into(),
@@ -128,21 +152,14 @@ impl Query {
 }
 
 /// `dryRun` values: none, or `All`.
-pub(crate) fn dry_run<'a>(values: impl Iterator<Item = &'a str>) -> ApiResult<bool> {
-    let mut dry = false;
-    for value in values.filter(|value| !value.is_empty()) {
-        if value != "All" {
-            return Err(options_invalid(
-                "DeleteOptions",
-                "dryRun",
-                ErrorKind::NotSupported,
-                value.into(),
-                "supported values: \"All\"",
-            ));
-        }
-        dry = true;
+pub(crate) fn dry_run<'a>(options: &str, values: impl Iterator<Item = &'a str>) -> ApiResult<bool> {
+    let values: Vec<&str> = values.collect();
+    if values.iter().any(|value| *value != "All") {
+        let supported = "supported values: \"All\"";
+        let kind = ErrorKind::NotSupported;
+        return Err(options_invalid(options, "dryRun", kind, values.into(), supported));
     }
-    Ok(dry)
+    Ok(!values.is_empty())
 }
 
 /// A 422 about the options of a request.
@@ -154,7 +171,7 @@ pub(crate) fn options_invalid(
     detail: &str,
 ) -> ApiError {
     let error = FieldError { path: path.to_owned(), kind, value, detail: detail.to_owned() };
-    ApiError::invalid_options(options, error)
+    ApiError::invalid_options(options, vec![error])
 }
 
 /// What a Table's row carries of its object.
@@ -184,7 +201,7 @@ mod tests {
         ] {
             assert_eq!(query(text).flag("watch").unwrap(), expected, "{text}");
         }
-        assert!(query("watch=maybe").flag("watch").is_err());
+        assert!(query("watch=maybe").flag("watch").unwrap());
     }
 
     #[test]

@@ -129,7 +129,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
             .await
         }
         Target::Object(target) => {
-            let query = Query::parse(request.uri())?;
+            let query = Query::parse(request.uri())?.of_method(request.method());
             let format = negotiate::format(request.headers());
             let call = Call::new(shared, target, user, query, format, request.headers());
             let verb = verb_of(&call, request.method())?;

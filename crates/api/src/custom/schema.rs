@@ -17,7 +17,6 @@ pub struct Schema {
     pub(super) format: String,
     pub(super) title: String,
     pub(super) description: String,
-    #[serde(deserialize_with = "some")]
     pub(super) default: Option<Value>,
     #[serde(rename = "enum")]
     pub(super) one_of_values: Option<Vec<Value>>,
@@ -110,11 +109,6 @@ impl<'de> Deserialize<'de> for Pattern {
         let compiled = Regex::new(&text).map_err(|error| error.to_string());
         Ok(Self { text, compiled })
     }
-}
-
-/// A null is a default like any other value.
-fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
 }
 
 impl Schema {

@@ -70,7 +70,11 @@ impl Schema {
             _ => ListType::Atomic,
         };
         let items = self.items.as_ref().map_or_else(|| Schema::default().node(), |s| s.node());
-        ListShape { items, apply, strategic: ListPatch::Replace }
+        let key_defaults = self.items.iter().flat_map(|items| &items.properties);
+        let key_defaults = key_defaults
+            .filter_map(|(name, key)| Some((Arc::from(name.as_str()), key.default.clone()?)))
+            .collect();
+        ListShape { items, apply, key_defaults, strategic: ListPatch::Replace }
     }
 }
 

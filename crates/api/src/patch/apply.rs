@@ -230,6 +230,12 @@ fn apply_as_kubectl(
     }
 }
 
+fn drop_metadata_nulls(schema: &TypeSchema, object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata") {
+        merge::drop_nulls(schema.field("metadata").map(|schema| &**schema), metadata, None);
+    }
+}
+
 /// The merged object and who owns what of it.
 fn merge_and_own(
     write: &Write<'_>,
@@ -254,7 +260,11 @@ fn merge_and_own(
     };
     let comparison = Comparison::of(write.schema, live, &object).without(&ignored);
     take_over(&mut managed, &me, &comparison, force)?;
-    merge::drop_nulls(Some(write.schema), &mut object, Some(live));
+    match compare::is_builtin(write.schema) {
+        true => merge::drop_nulls(Some(write.schema), &mut object, Some(live)),
+        // A custom object has no Go type to lose them in: its schema judges them. Its metadata has.
+        false => drop_metadata_nulls(write.schema, &mut object),
+    }
     strip(&mut managed, &me);
     Ok((object, managed))
 }

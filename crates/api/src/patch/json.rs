@@ -4,6 +4,7 @@
 //! result (a patch of copies can double a document with each operation) and the words in
 //! which upstream says why an operation does not apply.
 
+use json_patch::jsonptr::Pointer;
 use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -66,6 +67,9 @@ impl JsonPatchError {
 
 /// Applies the operations of `patch` to `document`; after an error the document is as it was.
 pub fn apply(document: &mut Value, patch: &Value) -> Result<(), JsonPatchError> {
+    if patch.is_null() {
+        return Ok(());
+    }
     let operations = operations(patch)?;
     let mut patched = document.clone();
     let mut bounds = Bounds { deepest: depth(&patched), copied: 0 };
@@ -90,36 +94,90 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), JsonPatchError> 
 
 fn operations(patch: &Value) -> Result<Vec<PatchOperation>, JsonPatchError> {
     let Value::Array(operations) = patch else {
-        let found = match patch {
-            Value::Object(_) => "object",
-            Value::String(_) => "string",
-            Value::Number(_) => "number",
-            Value::Bool(_) => "bool",
-            Value::Null | Value::Array(_) => "null",
-        };
-        let why = format!("json: cannot unmarshal {found} into Go value of type jsonpatch.Patch");
-        return Err(JsonPatchError::Malformed(why));
+        let found = explain::go_type(patch);
+        return Err(undecodable(&format!("{found} into Go value of type []handlers.jsonPatchOp")));
     };
     if operations.len() > OPERATIONS_MAX {
         return Err(JsonPatchError::TooManyOperations(operations.len()));
     }
-    let operation = |(index, operation)| {
-        PatchOperation::deserialize(operation)
-            .map_err(|error| JsonPatchError::Malformed(format!("operation {index}: {error}")))
+    operations.iter().map(operation).collect()
+}
+
+fn undecodable(what: &str) -> JsonPatchError {
+    JsonPatchError::Malformed(format!("error decoding patch: json: cannot unmarshal {what}"))
+}
+
+/// One operation; the errors are upstream's, as far as it has words for them.
+fn operation(operation: &Value) -> Result<PatchOperation, JsonPatchError> {
+    let Value::Object(fields) = operation else {
+        let found = explain::go_type(operation);
+        return Err(undecodable(&format!("{found} into Go value of type handlers.jsonPatchOp")));
     };
-    operations.iter().enumerate().map(operation).collect()
+    if let Some(other) = fields.get("op").filter(|op| !op.is_string()) {
+        let found = explain::go_type(other);
+        let what = format!("{found} into Go struct field jsonPatchOp.op of type string");
+        return Err(undecodable(&what));
+    }
+    let refuse = |why: String| {
+        Err(JsonPatchError::Malformed(format!("invalid operation {operation}: {why}")))
+    };
+    let missing = |field: &str, of: &str| {
+        refuse(format!(
+            "failed to decode '{field}': operation{of} missing {field} field: missing value"
+        ))
+    };
+    let needs: &[(&str, &str)] = match fields.get("op").and_then(Value::as_str) {
+        Some("add" | "replace") => &[("path", ""), ("value", ",")],
+        Some("move" | "copy") => &[("from", ","), ("path", "")],
+        Some("remove" | "test") => &[("path", "")],
+        _ => return refuse("unsupported operation".to_owned()),
+    };
+    if let Some((field, of)) = needs.iter().find(|(field, _)| !fields.contains_key(*field)) {
+        return missing(field, of);
+    }
+    PatchOperation::deserialize(operation).or_else(|error| refuse(error.to_string()))
 }
 
 /// Upstream is more lenient than the RFC where the object is there and only the key is missing:
 /// a replace then adds, and a test for null passes (`None`: there is nothing to do).
 fn as_upstream_reads_it(document: &Value, operation: PatchOperation) -> Option<PatchOperation> {
     let absent = matches!(explain::place(document, operation.path()), Place::Field(false));
-    match operation {
+    match from_the_end(document, operation) {
         PatchOperation::Test(test) if absent && test.value.is_null() => None,
         PatchOperation::Replace(ReplaceOperation { path, value }) if absent => {
             Some(PatchOperation::Add(AddOperation { path, value }))
         }
         other => Some(other),
+    }
+}
+
+/// An index below zero counts from the end of a list; `add` counts from behind it.
+fn from_the_end(document: &Value, operation: PatchOperation) -> PatchOperation {
+    let counted = |path: &Pointer, behind: usize| {
+        let (parent, last) = path.split_back()?;
+        let items = document.pointer(parent.as_str())?.as_array()?.len() + behind;
+        let back: usize = last.decoded().strip_prefix('-')?.parse().ok()?;
+        let index = items.checked_sub(back).filter(|_| back > 0)?;
+        Some(parent.with_trailing_token(index))
+    };
+    match operation {
+        PatchOperation::Add(mut add) => {
+            add.path = counted(&add.path, 1).unwrap_or(add.path);
+            PatchOperation::Add(add)
+        }
+        PatchOperation::Remove(mut remove) => {
+            remove.path = counted(&remove.path, 0).unwrap_or(remove.path);
+            PatchOperation::Remove(remove)
+        }
+        PatchOperation::Replace(mut replace) => {
+            replace.path = counted(&replace.path, 0).unwrap_or(replace.path);
+            PatchOperation::Replace(replace)
+        }
+        PatchOperation::Test(mut test) => {
+            test.path = counted(&test.path, 0).unwrap_or(test.path);
+            PatchOperation::Test(test)
+        }
+        other => other,
     }
 }
 
@@ -316,11 +374,23 @@ mod tests {
     }
 
     #[test]
+    fn an_index_below_zero_counts_from_the_end() {
+        let list = || json!({"a": [1, 2]});
+        let at = |op: &str, path: &str| json!([{"op": op, "path": path, "value": 3}]);
+        check(list(), at("add", "/a/-1"), json!({"a": [1, 2, 3]}));
+        check(list(), at("add", "/a/-2"), json!({"a": [1, 3, 2]}));
+        check(list(), at("replace", "/a/-1"), json!({"a": [1, 3]}));
+        check(list(), at("remove", "/a/-2"), json!({"a": [2]}));
+        check(list(), json!(null), list());
+    }
+
+    #[test]
     fn what_is_no_patch_is_told() {
         check_error(
             json!({"op": "add"}),
             400,
-            "json: cannot unmarshal object into Go value of type jsonpatch.Patch",
+            "error decoding patch: json: cannot unmarshal object into Go value of type \
+             []handlers.jsonPatchOp",
         );
         for odd in [
             json!([1]),

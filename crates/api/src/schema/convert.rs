@@ -64,7 +64,12 @@ impl<'a> Converter<'a> {
 
     fn list(&mut self, json: &Value) -> Shape {
         let items = json.get("items").map_or_else(any, |items| self.convert(items, None));
-        Shape::List(ListShape { items, apply: ListType::Atomic, strategic: ListPatch::Replace })
+        Shape::List(ListShape {
+            items,
+            apply: ListType::Atomic,
+            key_defaults: key_defaults(),
+            strategic: ListPatch::Replace,
+        })
     }
 
     fn object(&mut self, json: &Value, definition: Option<&str>) -> Shape {
@@ -164,4 +169,8 @@ fn plain(shape: Shape) -> TypeSchema {
 
 fn any() -> Arc<TypeSchema> {
     Arc::new(plain(Shape::Any))
+}
+/// Keys of lists that the built-in types give a default: ports of containers and Services.
+fn key_defaults() -> BTreeMap<Arc<str>, Value> {
+    BTreeMap::from([("protocol".into(), "TCP".into())])
 }

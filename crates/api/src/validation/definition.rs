@@ -15,6 +15,8 @@ use crate::names;
 
 /// Kubernetes' own groups: who defines a kind there says that it was agreed on.
 const APPROVAL: &str = "api-approved.kubernetes.io";
+/// A warning of a deprecated version is no longer, in bytes.
+const WARNING_BYTES_MAX: usize = 256;
 const SCOPES: [&str; 2] = ["Cluster", "Namespaced"];
 
 pub(super) fn check(root: &Field<'_>) {
@@ -28,7 +30,10 @@ pub(super) fn check(root: &Field<'_>) {
     spec.at("scope").one_of(&SCOPES);
     versions(&spec);
     if spec.at("preserveUnknownFields").flag() {
-        spec.at("preserveUnknownFields").invalid("must be false");
+        spec.at("preserveUnknownFields").invalid(
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in \
+             spec.versions[*].schema instead",
+        );
     }
     names_of(&spec.at("names"));
     conversion::check(&spec.at("conversion"));
@@ -97,6 +102,28 @@ fn group(group: &Field<'_>) {
     }
 }
 
+fn deprecation(version: &Field<'_>) {
+    let warning = version.at("deprecationWarning");
+    if !warning.is_some() {
+        return;
+    }
+    let text = warning.text();
+    if !version.at("deprecated").flag() {
+        return warning.invalid_text("can only be set for deprecated versions");
+    }
+    if text.len() > WARNING_BYTES_MAX {
+        warning.invalid_text("must be <= 256 characters long");
+    }
+    if text.is_empty() {
+        warning.invalid_text("must not be an empty string");
+    }
+    if let Some((at, _)) = text.char_indices().find(|(_, c)| c.is_control()) {
+        warning.invalid_text(format!(
+            "must only contain printable UTF-8 characters; non-printable character found at index {at}"
+        ));
+    }
+}
+
 fn versions(spec: &Field<'_>) {
     let versions = spec.at("versions");
     let mut seen = BTreeSet::new();
@@ -108,8 +135,12 @@ fn versions(spec: &Field<'_>) {
             version.at("name").invalid_text(problems.join(","));
         }
         if !version.at("schema").at("openAPIV3Schema").is_some() {
-            version.at("schema").at("openAPIV3Schema").required("schemas are required");
+            version.at("schema").at("openAPIV3Schema").required("");
+        } else if version.at("schema").at("openAPIV3Schema").at("nullable").flag() {
+            let nullable = version.at("schema").at("openAPIV3Schema").at("nullable");
+            nullable.forbidden("nullable cannot be true at the root");
         }
+        deprecation(&version);
     }
     if !unique {
         versions.invalid("must contain unique version names");
@@ -117,11 +148,7 @@ fn versions(spec: &Field<'_>) {
     if versions.items().filter(|version| version.at("storage").flag()).count() != 1 {
         versions.invalid("must have exactly one version marked as storage version");
     }
-    for version in versions.items() {
-        for field in version.at("selectableFields").items() {
-            parts::selectable(&field, &version.at("schema").at("openAPIV3Schema"));
-        }
-    }
+    selectable_fields(spec);
     parts(spec, "schema", "validation", |schema| {
         structural::schema(&schema.at("openAPIV3Schema"));
     });
@@ -129,6 +156,22 @@ fn versions(spec: &Field<'_>) {
     parts(spec, "additionalPrinterColumns", "additionalPrinterColumns", |columns| {
         columns.items().for_each(|column| parts::column(&column));
     });
+}
+
+fn selectable_fields(spec: &Field<'_>) {
+    let versions: Vec<Field<'_>> = spec.at("versions").items().collect();
+    let Some(first) = versions.first().map(|version| version.at("selectableFields")) else {
+        return;
+    };
+    let shared = versions.iter().all(|version| version.at("selectableFields").value == first.value);
+    let judged = if shared { &versions[..1] } else { &versions[..] };
+    for version in judged {
+        let own = version.at("selectableFields");
+        let fields = if shared { spec.at("selectableFields").showing(own.value) } else { own };
+        for field in fields.items() {
+            parts::selectable(&field, &version.at("schema").at("openAPIV3Schema"));
+        }
+    }
 }
 
 /// A part that every version has. Where it is the same in all, upstream speaks of it once, under

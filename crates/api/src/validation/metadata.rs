@@ -128,14 +128,14 @@ pub(super) fn annotations(annotations: &Field<'_>) {
 }
 
 fn owners(owners: &Field<'_>) {
-    let mut controller: Option<&str> = None;
+    let mut controller: Option<String> = None;
     for owner in owners.items() {
         self::owner(owners, owner.value);
         if !owner.at("controller").flag() {
             continue;
         }
-        let name = owner.at("name").text();
-        if let Some(first) = controller {
+        let name = format!("{}/{}", owner.at("kind").text(), owner.at("name").text());
+        if let Some(first) = &controller {
             owners.invalid(format!(
                 "Only one reference can have Controller set to true. Found \"true\" in references \
                  for {first} and {name}"

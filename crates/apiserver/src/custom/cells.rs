@@ -57,6 +57,7 @@ impl Cells {
     }
 }
 
+/// A column that nobody describes is what its path is.
 fn description(column: &Value) -> String {
     match text(column, "/description") {
         "" => {

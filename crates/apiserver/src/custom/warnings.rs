@@ -11,12 +11,28 @@ const DEPTH_MAX: usize = 64;
 
 /// Warns of what is stored and does nothing.
 pub(crate) fn warn(call: &Call<'_>, object: &Value) {
+    if call.kind.custom.is_some() {
+        finalizers(call, object);
+    }
     if call.kind.storage != STORAGE {
         return;
     }
     for version in object["spec"]["versions"].as_array().into_iter().flatten() {
         let document = &version["schema"]["openAPIV3Schema"];
         formats(call, document, 0);
+    }
+}
+
+/// A name without a domain may be meant by others too.
+fn finalizers(call: &Call<'_>, object: &Value) {
+    for name in api::meta::finalizers(object).filter(|name| !name.contains('/')) {
+        let path = if name.contains('.') { " including a path (/)" } else { "" };
+        if !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {
+            call.warn(format!(
+                "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name{path} to \
+                 avoid accidental conflicts with other finalizer writers"
+            ));
+        }
     }
 }
 

@@ -101,8 +101,9 @@ fn prepare(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
             ));
         }
     }
-    if !matches!(meta(object, "resourceVersion"), "" | "0") {
-        return Err(ApiError::bad_request(
+    // As upstream, where what is no version is none, and this an error of no class that clients know.
+    if meta(object, "resourceVersion").parse::<u64>().is_ok_and(|version| version != 0) {
+        return Err(ApiError::unknown(
             "resourceVersion should not be set on objects to be created",
         ));
     }

@@ -109,16 +109,19 @@ async fn carry_out(
 }
 
 fn check_preconditions(call: &Call<'_>, old: &Value, options: &DeleteOptions) -> ApiResult<()> {
+    const RECREATED: &str = "The object might have been deleted and then recreated";
+    const MODIFIED: &str = "The object might have been modified";
     let checks = [
-        ("UID", &options.uid, meta(old, "uid")),
-        ("ResourceVersion", &options.resource_version, meta(old, "resourceVersion")),
+        ("UID", &options.uid, meta(old, "uid"), RECREATED),
+        ("ResourceVersion", &options.resource_version, meta(old, "resourceVersion"), MODIFIED),
     ];
-    for (what, wanted, have) in checks {
+    for (what, wanted, have, hint) in checks {
         if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != have) {
             let why = format!(
-                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {have}"
+                "the {what} in the precondition ({wanted}) does not match the {what} in record \
+                 ({have}). {hint}"
             );
-            return Err(ApiError::conflict(call.kind, meta(old, "name"), &why));
+            return Err(ApiError::conflict_of_kind(call.kind, meta(old, "name"), &why));
         }
     }
     Ok(())

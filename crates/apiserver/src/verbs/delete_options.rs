@@ -47,10 +47,16 @@ fn decode(raw: &Raw) -> ApiResult<Value> {
     let object = match raw.media.as_str() {
         "application/vnd.kubernetes.protobuf" => from_protobuf(&raw.bytes)?,
         "application/yaml" | "text/yaml" => body::yaml(&raw.bytes)?.value,
-        _ => serde_json::from_slice(&raw.bytes).map_err(|error| {
-            ApiError::bad_request(format!("error decoding DeleteOptions: {error}"))
+        _ => body::json(&raw.bytes).map_err(|why| {
+            ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
         })?,
     };
+    if !object.is_object() {
+        return Err(ApiError::bad_request(format!(
+            "couldn't get version/kind; json parse error: {}",
+            body::not_a_type(&object)
+        )));
+    }
     match object["kind"].as_str() {
         None | Some("DeleteOptions") => Ok(object),
         Some(other) => Err(ApiError::bad_request(format!(
@@ -104,7 +110,7 @@ pub(crate) fn from_object(object: &Value) -> ApiResult<DeleteOptions> {
         )?,
         uid: owned("/preconditions/uid"),
         resource_version: owned("/preconditions/resourceVersion"),
-        dry_run: dry_run(dry)?,
+        dry_run: dry_run("DeleteOptions", dry)?,
     })
 }
 

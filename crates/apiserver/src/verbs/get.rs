@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 
+use super::list_options::revision;
 use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 use crate::respond;
@@ -20,9 +21,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> ApiResult<Response> {
 
 /// We always answer with the newest, so only a future version cannot be had.
 fn not_older_than(call: &Call<'_>, text: &str) -> ApiResult<()> {
-    let wanted: u64 = text.parse().map_err(|_| {
-        ApiError::bad_request(format!("Invalid value: {text:?}: not a resource version"))
-    })?;
+    let wanted = revision(text).map_err(ApiError::unknown)?;
     let head = call.registry().store.revision().0;
     if wanted > head { Err(ApiError::revision_too_large(wanted, head)) } else { Ok(()) }
 }

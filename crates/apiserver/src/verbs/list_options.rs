@@ -1,5 +1,6 @@
 //! Which objects a list or watch wants, and as of when.
 
+use api::FieldError;
 use api::selector::{FieldSelector, LabelSelector};
 use api::validation::ErrorKind;
 use base64::Engine as _;
@@ -9,7 +10,6 @@ use serde_json::Value;
 use store::Revision;
 
 use crate::error::{ApiError, ApiResult};
-use crate::options::options_invalid;
 use crate::request::Call;
 
 /// Which objects are wanted.
@@ -24,7 +24,7 @@ impl Selection {
         let labels = match call.query.get("labelSelector") {
             None => LabelSelector::everything(),
             Some(text) => text.parse().map_err(|error: api::selector::label::ParseError| {
-                ApiError::bad_request(format!("unable to parse requirement: {error}"))
+                ApiError::bad_request(error.to_string())
             })?,
         };
         let text = call.query.get("fieldSelector").unwrap_or("");
@@ -103,7 +103,10 @@ impl Continue {
     }
 
     fn decode(text: &str) -> ApiResult<Self> {
-        let refuse = |why: &str| ApiError::bad_request(format!("continue key is not valid: {why}"));
+        let refuse = |why: &str| {
+            let why = format!("invalid continue token: continue key is not valid: {why}");
+            ApiError::bad_request(why)
+        };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refuse("it is not base64"))?;
         let token: Self =
             serde_json::from_slice(&bytes).map_err(|_| refuse("it is not one of ours"))?;
@@ -126,19 +129,22 @@ pub(crate) struct ListOptions {
 
 impl ListOptions {
     pub(crate) fn read(call: &Call<'_>) -> ApiResult<Self> {
-        if call.query.optional_flag("sendInitialEvents")?.is_some() {
-            let why = "sendInitialEvents is forbidden for list";
-            return Err(invalid("sendInitialEvents", ErrorKind::Forbidden, Value::Null, why));
-        }
+        call.query.number("timeoutSeconds")?;
+        // As upstream, less than none is no limit.
         let limit = call.query.number("limit")?.unwrap_or(0);
-        let limit = usize::try_from(limit)
-            .map_err(|_| ApiError::bad_request("limit must not be negative"))?;
+        let limit = usize::try_from(limit).unwrap_or(0);
         let version = call.query.get("resourceVersion");
         let wanted = call.query.get("resourceVersionMatch");
+        let initial = call.query.optional_flag("sendInitialEvents")?.is_some();
+        check(version, wanted, call.query.get("continue").is_some(), initial)?;
         let token = call.query.get("continue").map(Continue::decode).transpose()?;
-        if token.is_some() {
-            check_continued(version, wanted)?;
+        if token.is_some() && !matches!(version, None | Some("0")) {
+            return Err(ApiError::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
         }
+        // As upstream's cache, which has it all at hand.
+        let limit = if version == Some("0") && token.is_none() { 0 } else { limit };
         let as_of = match &token {
             Some(token) => token.as_of(),
             None => as_of(version, wanted, limit > 0)?,
@@ -147,57 +153,80 @@ impl ListOptions {
     }
 }
 
-fn check_continued(version: Option<&str>, wanted: Option<&str>) -> ApiResult<()> {
-    if wanted.is_some() {
-        let why = "resourceVersionMatch is forbidden when continue is provided";
-        return Err(invalid("resourceVersionMatch", ErrorKind::Forbidden, Value::Null, why));
+/// Do the options of a list go together? All that does not is told of.
+fn check(
+    version: Option<&str>,
+    wanted: Option<&str>,
+    continued: bool,
+    initial: bool,
+) -> ApiResult<()> {
+    let mut problems = Vec::new();
+    if let Some(wanted) = wanted {
+        if version.is_none() {
+            let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+            problems.push(forbidden("resourceVersionMatch", why));
+        }
+        if continued {
+            let why = "resourceVersionMatch is forbidden when continue is provided";
+            problems.push(forbidden("resourceVersionMatch", why));
+        }
+        if !matches!(wanted, "Exact" | "NotOlderThan") {
+            problems.push(unknown_match(wanted, "\"Exact\", \"NotOlderThan\", \"\""));
+        }
+        if wanted == "Exact" && version == Some("0") {
+            let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            problems.push(forbidden("resourceVersionMatch", why));
+        }
     }
-    match version {
-        None | Some("0") => Ok(()),
-        Some(_) => Err(ApiError::bad_request(
-            "specifying resource version is not allowed when using continue",
-        )),
+    if initial {
+        problems.push(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
     }
+    refuse(problems)
 }
 
 /// What `resourceVersion`, `resourceVersionMatch` and a limit together mean.
 pub(crate) fn as_of(version: Option<&str>, wanted: Option<&str>, limited: bool) -> ApiResult<AsOf> {
-    let number = version.map(revision).transpose()?;
-    match (wanted, number) {
-        (None, None | Some(0)) => Ok(AsOf::Newest),
+    let number = version
+        .map(revision)
+        .transpose()
+        .map_err(|why| ApiError::bad_request(format!("invalid resource version: {why}")))?;
+    Ok(match (wanted, number) {
+        (_, None) | (None, Some(0)) => AsOf::Newest,
+        (Some("Exact"), Some(number)) => AsOf::Exactly(number),
         // The old rule: a limited list is exact.
-        (None, Some(number)) if limited => Ok(AsOf::Exactly(number)),
-        (None | Some("NotOlderThan"), Some(number)) => Ok(AsOf::NotOlderThan(number)),
-        (Some("Exact"), Some(0)) => Err(invalid(
-            "resourceVersionMatch",
-            ErrorKind::Forbidden,
-            Value::Null,
-            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-        )),
-        (Some("Exact"), Some(number)) => Ok(AsOf::Exactly(number)),
-        (Some("Exact" | "NotOlderThan"), None) => Err(invalid(
-            "resourceVersionMatch",
-            ErrorKind::Forbidden,
-            Value::Null,
-            "resourceVersionMatch is forbidden unless resourceVersion is provided",
-        )),
-        (Some(other), _) => Err(unknown_match(other)),
-    }
-}
-
-pub(crate) fn unknown_match(given: &str) -> ApiError {
-    let why = "supported values: \"Exact\", \"NotOlderThan\", \"\"";
-    invalid("resourceVersionMatch", ErrorKind::NotSupported, given.into(), why)
-}
-
-pub(crate) fn revision(text: &str) -> ApiResult<u64> {
-    text.parse().map_err(|_| {
-        invalid("resourceVersion", ErrorKind::Invalid, text.into(), "must be a whole number")
+        (None, Some(number)) if limited => AsOf::Exactly(number),
+        (_, Some(number)) => AsOf::NotOlderThan(number),
     })
 }
 
-pub(crate) fn invalid(path: &str, kind: ErrorKind, value: Value, why: &str) -> ApiError {
-    options_invalid("ListOptions", path, kind, value, why)
+/// A resourceVersion as a number; the error is Go's.
+pub(crate) fn revision(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        let why = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
+        format!("resourceVersion: Invalid value: {text:?}: {why}")
+    })
+}
+
+pub(crate) fn unknown_match(given: &str, supported: &str) -> FieldError {
+    FieldError {
+        path: "resourceVersionMatch".to_owned(),
+        kind: ErrorKind::NotSupported,
+        value: given.into(),
+        detail: format!("supported values: {supported}"),
+    }
+}
+
+pub(crate) fn forbidden(path: &str, why: &str) -> FieldError {
+    let (path, detail) = (path.to_owned(), why.to_owned());
+    FieldError { path, kind: ErrorKind::Forbidden, value: Value::Null, detail }
+}
+
+/// Refuses options that have problems.
+pub(crate) fn refuse(problems: Vec<FieldError>) -> ApiResult<()> {
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::invalid_options("ListOptions", problems)),
+    }
 }
 
 #[cfg(test)]
@@ -209,7 +238,9 @@ mod tests {
         let given = |text: &'static str| Some(text).filter(|text| !text.is_empty());
         let version = given(String::leak(version.to_owned()));
         let wanted = given(String::leak(wanted.to_owned()));
-        let got = as_of(version, wanted, limited).map_err(|error| error.code());
+        let got = super::check(version, wanted, false, false)
+            .and_then(|()| as_of(version, wanted, limited))
+            .map_err(|error| error.code());
         assert_eq!(got, expected, "{version:?} {wanted:?} {limited}");
     }
 
@@ -226,7 +257,7 @@ mod tests {
         check("0", "Exact", false, Err(422));
         check("", "Exact", false, Err(422));
         check("7", "Roughly", false, Err(422));
-        check("seven", "", false, Err(422));
+        check("seven", "", false, Err(400));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(crate) async fn mutate(
         let mut old = registry.decode(&kv)?;
         kind.freshen(&mut old);
         let mut new = change(&old)?;
-        check_preconditions(kind, &old, &new)?;
+        check_preconditions(kind, part, &old, &new)?;
         let managed = ask_webhooks(call, part, managed, (&old, &mut new), dry_run).await?;
         finish(call, part, managed, &old, &mut new)?;
         admission::judge(call, Some(&old), &new)?;
@@ -111,8 +111,13 @@ async fn store(
     }
 }
 
+/// May an update leave out which version it changes?
+fn may_be_unconditional(kind: &Kind) -> bool {
+    kind.custom.is_none() && kind.storage != custom::STORAGE
+}
+
 /// The version and the identity that the writer meant.
-fn check_preconditions(kind: &Kind, old: &Value, new: &Value) -> ApiResult<()> {
+fn check_preconditions(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> {
     let name = meta(old, "name");
     let given = meta(new, "name");
     if given != name {
@@ -125,6 +130,10 @@ fn check_preconditions(kind: &Kind, old: &Value, new: &Value) -> ApiResult<()> {
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
+    let deletion = &new["metadata"]["deletionTimestamp"];
+    if !deletion.is_null() && !api::meta::is_deleting(old) {
+        return Err(ApiError::immutable(kind, name, "metadata.deletionTimestamp", deletion));
+    }
     let (uid, wanted_uid) = (meta(old, "uid"), meta(new, "uid"));
     if !wanted_uid.is_empty() && wanted_uid != uid {
         let why = format!(
@@ -133,6 +142,9 @@ fn check_preconditions(kind: &Kind, old: &Value, new: &Value) -> ApiResult<()> {
         return Err(ApiError::conflict(kind, name, &why));
     }
     match meta(new, "resourceVersion") {
+        "" | "0" if part != Part::Scale && !may_be_unconditional(kind) => {
+            Err(ApiError::unconditional(kind, name))
+        }
         "" | "0" => Ok(()),
         version if version == meta(old, "resourceVersion") => Ok(()),
         version if version.parse::<u64>().is_err() => Err(ApiError::bad_request(format!(
@@ -252,7 +264,6 @@ fn keep_metadata(old: &Value, new: &mut Value) {
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
         "generation",
-        "generateName",
     ] {
         copy_metadata(old, new, field);
     }

@@ -1,6 +1,6 @@
 //! PATCH: JSON patch, merge patch, strategic merge patch, server-side apply.
 
-use api::fields::FieldValidation;
+use api::fields::{FieldValidation, Problem};
 use api::patch;
 use api::patch::apply::{ApplyError, Write};
 use api::patch::json::JsonPatchError;
@@ -29,8 +29,6 @@ const ACCEPTED: [&str; 4] = [
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
-/// Custom kinds have no merge keys: this one is not for them.
-const STRATEGIC: usize = 2;
 
 pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     change(call, Part::Main, request).await
@@ -49,12 +47,15 @@ pub(crate) async fn change(
         return apply(call, part, &raw).await;
     }
     refuse_force(call)?;
-    if call.kind.custom.is_some() && raw.media == ACCEPTED[STRATEGIC] {
-        let others = [ACCEPTED[0], ACCEPTED[1], ACCEPTED[3]];
+    // Custom kinds have no merge keys: a strategic one is not for them.
+    let others = [ACCEPTED[0], ACCEPTED[1], ACCEPTED[3]];
+    if call.kind.custom.is_some() && !others.contains(&raw.media.as_str()) {
         return Err(Status::unsupported_media_type(&others).into());
     }
     let patch = Patch::read(&raw)?;
-    let written = mutate(call, part, Managed::Update, |old| patched(call, &patch, old)).await?;
+    let problems = patch.problems(&raw);
+    let change = |old: &Value| patched(call, &patch, &problems, old);
+    let written = mutate(call, part, Managed::Update, change).await?;
     respond::made(call, StatusCode::OK, written)
 }
 
@@ -76,13 +77,15 @@ pub(crate) enum Patch {
 
 impl Patch {
     pub(crate) fn read(raw: &Raw) -> ApiResult<Self> {
-        let value = || -> ApiResult<Value> {
-            serde_json::from_slice(&raw.bytes)
-                .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))
-        };
+        let bad = |why: String| ApiError::bad_request(format!("error decoding patch: {why}"));
+        let value = || body::json(&raw.bytes).map_err(bad);
         let object = || match value()? {
             object @ Value::Object(_) => Ok(object),
-            _ => Err(ApiError::bad_request("error decoding patch: it is not an object")),
+            Value::Null => Err(ApiError::bad_request("Invalid JSON Patch")),
+            other => Err(bad(format!(
+                "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                body::go_type(&other)
+            ))),
         };
         match raw.media.as_str() {
             "application/json-patch+json" => Ok(Self::Json(value()?)),
@@ -90,6 +93,21 @@ impl Patch {
             "application/strategic-merge-patch+json" => Ok(Self::Strategic(object()?)),
             _ => Err(Status::unsupported_media_type(&ACCEPTED).into()),
         }
+    }
+
+    /// What the patch itself says twice, of which the last counts, and what no operation has.
+    fn problems(&self, raw: &Raw) -> Vec<Problem> {
+        const KNOWN: [&str; 4] = ["op", "path", "from", "value"];
+        let Self::Json(operations) = self else { return body::repeated(&raw.bytes) };
+        let operations = operations.as_array().into_iter().flatten().enumerate();
+        let fields = operations.flat_map(|(index, operation)| {
+            let names = operation.as_object().into_iter().flatten().map(|(name, _)| name);
+            names.filter(|name| !KNOWN.contains(&name.as_str())).map(move |name| (index, name))
+        });
+        let told = fields.map(|(index, name)| {
+            format!("json patch unknown field {:?}", format!("[{index}].{name}"))
+        });
+        told.map(Problem::Repeated).collect()
     }
 
     /// What an error says of a patch that makes no object of its kind: as upstream, the result, or
@@ -125,22 +143,34 @@ fn refused(error: &JsonPatchError) -> ApiError {
         // Upstream does not say which; the log does.
         _ => {
             tracing::debug!(%error, "a JSON patch does not apply");
-            ApiError::unprocessable(
-                "the server rejected our request due to an error in our request",
-            )
+            ApiError::unprocessable()
         }
     }
 }
 
 /// The stored form of an object after the patch, which speaks of the served form.
-fn patched(call: &Call<'_>, patch: &Patch, old: &Value) -> ApiResult<Value> {
+fn patched(call: &Call<'_>, patch: &Patch, problems: &[Problem], old: &Value) -> ApiResult<Value> {
     let gvk = call.kind.gvk();
     let mut served = old.clone();
     call.kind.to_served(&mut served);
     let result = patch.apply(&gvk, served)?;
-    let mut object = body::patched_value(call, &result, &gvk, || patch.shown(&result))?;
+    if call.kind.custom.is_some() {
+        body::same_type(call, &result)?;
+    }
+    let shown = || patch.shown(&result);
+    let mut object = body::patched_value(call, &result, &gvk, problems, shown)?;
     call.kind.to_stored(&mut object);
+    keeps_uid(call, old, &object)?;
     Ok(object)
+}
+
+/// A patch cannot make another object of this one.
+fn keeps_uid(call: &Call<'_>, old: &Value, new: &Value) -> ApiResult<()> {
+    let uid = meta(new, "uid");
+    if uid.is_empty() || uid == meta(old, "uid") {
+        return Ok(());
+    }
+    Err(ApiError::immutable(call.kind, call.name(), "metadata.uid", &uid.into()))
 }
 
 /// A value as Go prints it, keys sorted: `map[spec:map[replicas:1]]`.
@@ -170,11 +200,13 @@ async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
     let apply =
         Apply { call, manager, force: call.query.flag("force")?, config: config(call, raw)? };
     loop {
-        match mutate(call, part, Managed::Applied, |old| apply.onto(Some(old))).await {
+        match mutate(call, part, Managed::Applied, |old| apply.over(old)).await {
             Err(error) if error.code() == 404 && part == Part::Main => apply.may_create(error)?,
             other => return respond::made(call, StatusCode::OK, other?),
         }
-        let object = apply.onto(None)?;
+        let mut object = apply.onto(None)?;
+        let metadata = metadata_mut(&mut object);
+        metadata.entry("name").or_insert_with(|| call.name().into());
         let made = create::insert(call, object, call.query.dry_run()?, Managed::Applied).await;
         match made {
             // Somebody made it in between: apply to that.
@@ -186,6 +218,17 @@ async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
 
 fn config(call: &Call<'_>, raw: &Raw) -> ApiResult<Value> {
     let Yaml { value, repeated } = body::yaml(&raw.bytes)?;
+    if !value.is_object() {
+        return Err(ApiError::bad_request(format!(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot \
+             unmarshal {} into Go value of type map[string]interface {{}}",
+            body::go_type(&value)
+        )));
+    }
+    let gvk = call.kind.gvk();
+    if value["kind"] != *gvk.kind || value["apiVersion"] != *gvk.api_version() {
+        return Err(ApiError::bad_request(format!("invalid object type: {}", go_gvk(&value))));
+    }
     if let Some(repeated) = repeated {
         let what = format!("error converting YAML to JSON: {repeated}");
         match call.query.field_validation()? {
@@ -196,30 +239,25 @@ fn config(call: &Call<'_>, raw: &Raw) -> ApiResult<Value> {
             FieldValidation::Ignore => {}
         }
     }
-    if !value["kind"].is_string() || !value["apiVersion"].is_string() {
-        return Err(ApiError::bad_request("apiVersion and kind must be set in an apply patch"));
-    }
-    let gvk = call.kind.gvk();
-    if value["kind"] != *gvk.kind || value["apiVersion"] != *gvk.api_version() {
-        return Err(ApiError::bad_request(format!(
-            "the object to apply is a {} of {}, the request is for {gvk}",
-            value["kind"], value["apiVersion"]
-        )));
-    }
     // What a custom kind's schema does not know is for apply itself to refuse.
     let mut config = match &call.kind.custom {
         Some(_) => value,
         None => body::checked_value(call, &value, &gvk)?,
     };
     call.kind.to_stored(&mut config);
-    let metadata = metadata_mut(&mut config);
-    if !metadata.contains_key("name") {
-        metadata.insert("name".to_owned(), call.name().into());
-    }
-    if call.kind.namespaced && !metadata.contains_key("namespace") {
-        metadata.insert("namespace".to_owned(), call.namespace().into());
-    }
+    // Where it has none, there is no place for who owns what.
+    metadata_mut(&mut config);
     Ok(config)
+}
+
+/// The type that an object says it is, as Go prints it: `apps/v1, Kind=Deployment`.
+fn go_gvk(object: &Value) -> String {
+    let text = |name: &str| object[name].as_str().unwrap_or("");
+    let (group, version) = match text("apiVersion").split_once('/') {
+        Some(parts) => parts,
+        None => ("", text("apiVersion")),
+    };
+    format!("{group}/{version}, Kind={}", text("kind"))
 }
 
 struct Apply<'a> {
@@ -241,6 +279,13 @@ impl Apply<'_> {
         }
         let version = meta(&self.config, "resourceVersion");
         if version.is_empty() { Ok(()) } else { Err(not_found) }
+    }
+
+    /// What there is after the apply.
+    fn over(&self, live: &Value) -> ApiResult<Value> {
+        let applied = self.onto(Some(live))?;
+        keeps_uid(self.call, live, &applied)?;
+        Ok(applied)
     }
 
     fn onto(&self, live: Option<&Value>) -> ApiResult<Value> {

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use api::validation::ErrorKind;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use serde_json::Value;
 use store::{Range, Revision};
 
 use super::list::{self, Page};
-use super::list_options::{AsOf, ListOptions, Selection, invalid, revision, unknown_match};
+use super::list_options::{
+    AsOf, ListOptions, Selection, forbidden, refuse, revision, unknown_match,
+};
 use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 use crate::respond;
@@ -57,19 +57,17 @@ pub(crate) struct Options {
 impl Options {
     fn read(call: &Call<'_>) -> ApiResult<Self> {
         let initial = call.query.optional_flag("sendInitialEvents")?;
-        check_match(initial, call.query.get("resourceVersionMatch"))?;
-        if call.query.get("continue").is_some() {
-            let why = "continue is forbidden for watch";
-            return Err(invalid("continue", ErrorKind::Forbidden, Value::Null, why));
-        }
+        let continued = call.query.get("continue").is_some();
+        check_match(initial, call.query.get("resourceVersionMatch"), continued)?;
         let seconds = call.query.number("timeoutSeconds")?.unwrap_or(0);
         let timeout = match u64::try_from(seconds) {
             Ok(0) | Err(_) => TIMEOUT_MIN + u64::from(rand::random::<u16>()) % TIMEOUT_MIN,
             Ok(seconds) => seconds,
         };
+        let version = call.query.get("resourceVersion").map(revision).transpose();
         Ok(Self {
             selection: Selection::read(call)?,
-            revision: call.query.get("resourceVersion").map(revision).transpose()?,
+            revision: version.map_err(ApiError::unknown)?,
             initial,
             bookmarks: call.query.flag("allowWatchBookmarks")?,
             timeout: Duration::from_secs(timeout),
@@ -77,20 +75,29 @@ impl Options {
     }
 }
 
-fn check_match(initial: Option<bool>, wanted: Option<&str>) -> ApiResult<()> {
-    let forbidden = |path, why| Err(invalid(path, ErrorKind::Forbidden, Value::Null, why));
-    match (initial, wanted) {
-        (None, None) | (Some(_), Some("NotOlderThan")) => Ok(()),
-        (Some(_), None | Some("Exact")) => forbidden(
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        ),
-        (None, Some("NotOlderThan" | "Exact")) => forbidden(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ),
-        (_, Some(other)) => Err(unknown_match(other)),
+/// Do the options of a watch go together? All that does not is told of.
+fn check_match(initial: Option<bool>, wanted: Option<&str>, continued: bool) -> ApiResult<()> {
+    const FIELD: &str = "resourceVersionMatch";
+    let mut problems = Vec::new();
+    if initial.is_some() && wanted != Some("NotOlderThan") {
+        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        problems.push(forbidden(FIELD, why));
     }
+    if let Some(wanted) = wanted {
+        if initial.is_none() {
+            let why =
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+            problems.push(forbidden(FIELD, why));
+        }
+        if wanted != "NotOlderThan" {
+            problems.push(unknown_match(wanted, "\"NotOlderThan\""));
+        }
+        if continued {
+            let why = "resourceVersionMatch is forbidden when continue is provided";
+            problems.push(forbidden(FIELD, why));
+        }
+    }
+    refuse(problems)
 }
 
 /// Where a stream begins.

@@ -161,12 +161,15 @@ async fn what_cannot_be_watched_is_refused() {
         "sendInitialEvents=true",
         "resourceVersionMatch=Exact",
         "sendInitialEvents=true&resourceVersionMatch=Exact",
-        "resourceVersion=soon",
-        "continue=x",
+        "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=x",
     ] {
         let request = format!("GET {CONFIG_MAPS}?watch=true&{query}");
         server.check(&request, json!(null), 422, json!({"reason": "Invalid"})).await;
     }
+    let soon = format!("GET {CONFIG_MAPS}?watch=true&resourceVersion=soon");
+    let why = "resourceVersion: Invalid value: \"soon\": strconv.ParseUint: parsing \"soon\": \
+               invalid syntax";
+    server.check(&soon, json!(null), 500, json!({"message": why})).await;
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use super::shape::{self, Node};
 use crate::Quantity;
 use crate::schema::{ListShape, Shape, TypeSchema};
 
-/// Struct fields that a Go object always has, empty or not, so that they never come or go:
+/// Struct fields that a Go object of a built-in type always has, empty or not, so that they never come or go:
 /// nobody owns them as such. (Ownership of what is in them is as of any other field.)
-const ALWAYS_THERE: [&str; 11] = [
+const ALWAYS_THERE: [&str; 13] = [
     "metadata",
     "spec",
     "status",
@@ -24,6 +24,8 @@ const ALWAYS_THERE: [&str; 11] = [
     "loadBalancer",
     "nodeInfo",
     "containers",
+    "names",
+    "acceptedNames",
 ];
 
 /// Where managed fields are, at the top of an object.
@@ -52,11 +54,18 @@ struct Place<'n> {
     /// The field's name; of list items none.
     name: &'n str,
     depth: usize,
+    /// Is the object's type a struct of Go's?
+    builtin: bool,
 }
 
 impl Comparison {
     pub(super) fn of(schema: &TypeSchema, old: &Value, new: &Value) -> Self {
-        value(Some(schema), [Some(old), Some(new)], Place { name: "", depth: 0 }).1
+        value(
+            Some(schema),
+            [Some(old), Some(new)],
+            Place { name: "", depth: 0, builtin: is_builtin(schema) },
+        )
+        .1
     }
 
     /// Without these fields and all that is below them.
@@ -115,7 +124,7 @@ fn leaf(schema: Option<&TypeSchema>, sides: [Option<&Value>; 2]) -> Became {
 /// A struct, map or list that came or went is itself among what came or went.
 fn container(sides: [Option<&Value>; 2], place: Place<'_>) -> Became {
     match sides {
-        [None, Some(_)] if ALWAYS_THERE.contains(&place.name) => Became::Same,
+        [None, Some(_)] if place.builtin && ALWAYS_THERE.contains(&place.name) => Became::Same,
         [None, Some(_)] => Became::Changed,
         [Some(_), None] => Became::Removed,
         _ => Became::Same,
@@ -139,7 +148,7 @@ fn fields(node: Node<'_>, sides: [Option<&Value>; 2], place: Place<'_>) -> Compa
         {
             continue;
         }
-        let inner = Place { name, depth: place.depth + 1 };
+        let inner = Place { name, depth: place.depth + 1, ..place };
         let (became, inside) = value(node.field(name), sides, inner);
         if became != Became::Same || !inside.is_empty() {
             comparison.push(&PathElement::field(name), became, inside);
@@ -159,12 +168,18 @@ fn items(list: &ListShape, sides: [Option<&Value>; 2], place: Place<'_>) -> Opti
         }
     }
     let mut comparison = Comparison::default();
-    let inner = Place { name: "", depth: place.depth + 1 };
+    let inner = Place { name: "", depth: place.depth + 1, ..place };
     for (element, sides) in both {
         let (became, inside) = value(Some(&list.items), sides, inner);
         comparison.push(&element, became, inside);
     }
     Some(comparison)
+}
+
+/// Is this a type of Kubernetes' own, not one that a definition made?
+pub(super) fn is_builtin(schema: &TypeSchema) -> bool {
+    let Shape::Object(object) = &schema.shape else { return false };
+    object.definition.as_deref().is_some_and(|name| name.starts_with("io.k8s."))
 }
 
 /// Do both mean the same, though they may be written otherwise (`1` and `1.0`, `1` and `1000m`)?

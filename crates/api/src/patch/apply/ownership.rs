@@ -5,12 +5,11 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::Write;
-use super::compare::Comparison;
+use super::compare::{Comparison, is_builtin};
 use super::conflict::Conflicts;
 use super::managed::{self, Entry, Identity, Managed, Operation};
 use super::path::PathElement;
 use super::set::FieldSet;
-use crate::schema::Shape;
 
 /// The entry that a write is recorded in.
 pub(super) fn identity(write: &Write<'_>, operation: Operation) -> Identity {
@@ -132,8 +131,7 @@ static UNOWNED: LazyLock<FieldSet> = LazyLock::new(|| {
 /// What this write cannot change, whatever it says: a built-in object's status through the
 /// object itself, anything but the status through `/status`.
 pub(super) fn ignored(write: &Write<'_>) -> FieldSet {
-    let Shape::Object(object) = &write.schema.shape else { return FieldSet::default() };
-    let builtin = object.definition.as_deref().is_some_and(|name| name.starts_with("io.k8s."));
+    let builtin = is_builtin(write.schema);
     match write.subresource {
         "" if builtin => FieldSet::of_fields(&[&["status"]]),
         "status" if builtin => FieldSet::of_fields(&[&["spec"], &["metadata", "labels"]]),

@@ -29,7 +29,12 @@ fn remove_fields(
 ) -> Map<String, Value> {
     let kept = fields.iter().filter_map(|(name, value)| {
         let element = PathElement::field(name);
-        let value = remove_one(node.child(&element), &element, value, set)?;
+        if set.has(&element) {
+            return None;
+        }
+        // As upstream, what has lost all that was in it is null, and so still there.
+        let child = node.child(&element);
+        let value = remove_one(child, &element, value, set).unwrap_or(Value::Null);
         Some((name.clone(), value))
     });
     kept.collect()

@@ -1,13 +1,11 @@
 //! How apply sees a type: what is owned as a whole, what field by field, item by item.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::path::{PathElement, Scalar};
 use crate::schema::{ListShape, ListType, ObjectShape, Shape, TypeSchema};
-
-/// List keys that may be left out, and what they are then: structural defaults of the built-in
-/// types (ports of containers and Services).
-const KEY_DEFAULTS: [(&str, &str); 1] = [("protocol", "TCP")];
 
 /// What apply does with a type.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +97,7 @@ pub(super) fn fields(value: Option<&Value>) -> Option<&Map<String, Value>> {
 pub(super) fn elements(list: &ListShape, items: &[Value]) -> Result<Vec<PathElement>, ItemError> {
     let element = |(index, item)| {
         let element = match &list.apply {
-            ListType::Map(keys) => key(keys.iter().map(|key| &**key), item),
+            ListType::Map(keys) => key(list, keys, item),
             ListType::Set | ListType::Atomic => set_value(item),
         };
         element.map_err(|why| ItemError { index, why })
@@ -115,7 +113,7 @@ pub(super) struct ItemError {
     why: String,
 }
 
-fn key<'k>(keys: impl Iterator<Item = &'k str>, item: &Value) -> Result<PathElement, String> {
+fn key(list: &ListShape, keys: &[Arc<str>], item: &Value) -> Result<PathElement, String> {
     let fields = match item {
         Value::Object(fields) => fields,
         Value::Null => {
@@ -125,17 +123,18 @@ fn key<'k>(keys: impl Iterator<Item = &'k str>, item: &Value) -> Result<PathElem
     };
     let mut key = Vec::new();
     for name in keys {
-        let default = || KEY_DEFAULTS.iter().find(|(field, _)| *field == name);
-        let value = match fields.get(name) {
-            Some(value) => value.clone(),
-            None => default().map(|(_, value)| Value::from(*value)).ok_or_else(|| {
-                format!(
-                    "associative list with keys has an element that omits key field {name:?} \
-                     (and doesn't have default value)"
-                )
-            })?,
-        };
-        key.push((name.to_owned(), Scalar(value)));
+        // A key that is left out and has no default is no part of which item this is.
+        if let Some(value) = fields.get(&**name).or_else(|| list.key_defaults.get(name)) {
+            key.push((name.to_string(), Scalar(value.clone())));
+        }
+    }
+    if key.is_empty() && !keys.is_empty() {
+        let keys: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
+        return Err(format!(
+            "associative list with keys has an element that omits all key fields [{}] (and \
+             doesn't have default values for any key fields)",
+            keys.join(" ")
+        ));
     }
     key.sort();
     Ok(PathElement::Key(key))

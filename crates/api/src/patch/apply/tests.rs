@@ -324,8 +324,9 @@ fn configurations_that_do_not_fit_are_refused_with_the_place() {
     check_refused(
         with(json!({"spec": {"replicas": "3", "template": []}})),
         &typed(
-            "errors:\n  .spec.replicas: expected numeric (int or float), got \"3\"\n  \
-             .spec.template: expected map, got []",
+            "errors:\n  .spec.replicas: expected numeric (int or float), got \
+             &value.valueUnstructured{Value:\"3\"}\n  \
+             .spec.template: expected map, got &{[]}",
         ),
     );
     let containers = |list| json!({"spec": {"template": {"spec": {"containers": list}}}});
@@ -333,7 +334,7 @@ fn configurations_that_do_not_fit_are_refused_with_the_place() {
         with(containers(json!([{"name": "a"}, {"image": "b"}]))),
         &typed(
             ".spec.template.spec.containers: element 1: associative list with keys has an element \
-             that omits key field \"name\" (and doesn't have default value)",
+             that omits all key fields [\"name\"] (and doesn't have default values for any key fields)",
         ),
     );
     check_refused(

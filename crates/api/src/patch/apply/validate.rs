@@ -44,7 +44,7 @@ impl Check {
     fn value(&mut self, schema: Option<&TypeSchema>, value: &Value) {
         let Some(schema) = schema else { return };
         if let Some(expected) = mismatch(&schema.shape, value) {
-            return self.report(&format!("expected {expected}, got {value}"));
+            return self.report(&format!("expected {expected}, got {}", go_value(expected, value)));
         }
         match Node::of(Some(schema)) {
             Node::Leaf => {}
@@ -83,6 +83,51 @@ impl Check {
             }
             self.below(element, Some(&list.items), item);
         }
+    }
+}
+
+/// The value as Go prints the one that structured-merge-diff holds.
+fn go_value(expected: &str, value: &Value) -> String {
+    match expected {
+        "map" | "list" => format!("&{{{}}}", go_text(value)),
+        _ => format!("&value.valueUnstructured{{Value:{}}}", go_syntax(value)),
+    }
+}
+
+/// As Go's `%v` prints it: `map[a:1]`.
+fn go_text(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" "))
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}:{}", go_text(value))).collect();
+            fields.sort_unstable();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// As Go's `%#v` prints it: `map[string]interface {}{"a":1}`.
+fn go_syntax(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Array(items) => {
+            format!("[]interface {{}}{{{}}}", joined(items.iter().map(go_syntax).collect()))
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("{name:?}:{}", go_syntax(value)))
+                .collect();
+            fields.sort_unstable();
+            format!("map[string]interface {{}}{{{}}}", joined(fields))
+        }
+        other => other.to_string(),
     }
 }
 

@@ -10,9 +10,20 @@ use super::{Operator, Requirement};
 pub struct ParseError(String);
 
 impl ParseError {
-    fn found(found: Option<&Token>, expected: &str) -> Self {
+    /// Something stands where a requirement begins or ends.
+    fn outside(found: Option<&Token>, expected: &str) -> Self {
         let found = found.map_or("", Token::text);
-        Self(format!("unable to parse requirement: found '{found}', expected: {expected}"))
+        Self(format!("found '{found}', expected: {expected}"))
+    }
+
+    /// Something stands within a requirement.
+    fn found(found: Option<&Token>, expected: &str) -> Self {
+        Self(format!("unable to parse requirement: {}", Self::outside(found, expected)))
+    }
+
+    fn no_list(found: Option<&Token>) -> Self {
+        let found = found.map_or("", Token::text);
+        Self(format!("unable to parse requirement: found '{found}' expected: '('"))
     }
 
     pub(super) fn operator(operator: &str) -> Self {
@@ -20,7 +31,7 @@ impl ParseError {
     }
 
     pub(super) fn key(key: &str, problem: &str) -> Self {
-        Self(format!("unable to parse requirement: key: Invalid value: {key:?}: {problem}"))
+        Self(format!("unable to parse requirement: <nil>: Invalid value: {key:?}: {problem}"))
     }
 
     pub(super) fn value(value: &str, key: &str, problem: &str) -> Self {
@@ -92,11 +103,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Requirement>, ParseError> {
         requirements.push(parser.requirement()?);
         match parser.next() {
             None => break,
-            Some(Token::Symbol(",")) if parser.peek().is_some() => {}
-            Some(Token::Symbol(",")) => {
-                return Err(ParseError::found(None, "identifier after ','"));
-            }
-            found => return Err(ParseError::found(found.as_ref(), "',' or 'end of string'")),
+            Some(Token::Symbol(",")) => match parser.peek() {
+                Some(Token::Word(_) | Token::Symbol("!")) => {}
+                found => return Err(ParseError::outside(found, "identifier after ','")),
+            },
+            found => return Err(ParseError::outside(found.as_ref(), "',' or 'end of string'")),
         }
     }
     Ok(requirements)
@@ -124,7 +135,8 @@ impl Parser {
         let key = match self.next() {
             Some(Token::Word(key)) => key,
             found => {
-                return Err(ParseError::found(found.as_ref(), "!, identifier, or 'end of string'"));
+                let expected = "!, identifier, or 'end of string'";
+                return Err(ParseError::outside(found.as_ref(), expected));
             }
         };
         if negated {
@@ -174,7 +186,10 @@ impl Parser {
     /// `(a,b)`; `(a,)` and `()` hold the empty value, as upstream reads them.
     fn values(&mut self) -> Result<BTreeSet<String>, ParseError> {
         if !self.takes("(") {
-            return Err(ParseError::found(self.peek(), "'('"));
+            return Err(ParseError::no_list(self.peek()));
+        }
+        if self.peek().is_none() {
+            return Err(ParseError::found(None, "',', ')' or identifier"));
         }
         let mut values = BTreeSet::new();
         loop {

@@ -64,13 +64,14 @@ fn an_empty_text_selects_everything() {
 
 #[test]
 fn what_is_no_selector_is_refused_with_what_was_expected() {
-    check_error("a in b", "expected: '('");
+    check_error("a in b", "found 'b' expected: '('");
     check_error("a b", "found 'b', expected: in, notin, =, ==, !=, gt, lt");
     check_error("a=b,", "identifier after ','");
     check_error("=b", "identifier");
     check_error("a in (b", "',' or ')'");
     check_error("a=b c", "',' or 'end of string'");
-    check_error("-a=b", "key: Invalid value: \"-a\"");
+    check_error("-a=b", "<nil>: Invalid value: \"-a\"");
+    check_error("a in (", "',', ')' or identifier");
     check_error("a=-b", "a valid label must be");
     check_error("a>b", "must be an integer");
 }

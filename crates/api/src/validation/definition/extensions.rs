@@ -91,7 +91,7 @@ fn lists(node: &Field<'_>) {
     }
     match list.text() {
         "" | "atomic" | "set" | "map" => {}
-        _ => list.unsupported(&["atomic", "map", "set"]),
+        _ => list.unsupported(&["atomic", "set", "map"]),
     }
     if list.text() != "map" {
         if !keys.is_empty() {
@@ -103,6 +103,10 @@ fn lists(node: &Field<'_>) {
         keys.required("must not be empty if x-kubernetes-list-type is map");
     }
     let items = node.at("items");
+    if !items.is_some() {
+        items.required("must have a schema if x-kubernetes-list-type is map");
+        return;
+    }
     if items.at("type").text() != "object" {
         items
             .at("type")
@@ -112,8 +116,14 @@ fn lists(node: &Field<'_>) {
     for key in keys.items() {
         let property = items.at("properties").key(key.text());
         if !property.is_some() {
-            key.invalid_text("entries must all be names of item properties");
-        } else if !required.contains(&key.text()) && !property.at("default").is_some() {
+            keys.invalid("entries must all be names of item properties");
+            return;
+        }
+        if !matches!(property.at("type").text(), "string" | "integer" | "number" | "boolean" | "") {
+            let why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+            property.at("type").invalid_text(why);
+        }
+        if !required.contains(&key.text()) && !property.at("default").is_some() {
             property.at("default").required(
                 "this property is in x-kubernetes-list-map-keys, so it must have a default or be a \
                  required property",

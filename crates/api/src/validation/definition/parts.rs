@@ -32,7 +32,7 @@ pub(super) fn subresources(subresources: &Field<'_>) {
                 path.invalid_text(format!("should be a json path under {}", places.join(" or ")));
             }
         } else {
-            path.invalid_text("is not a json path of field names");
+            path.invalid_text("must be a simple json path starting with .");
         }
     }
 }
@@ -60,6 +60,9 @@ pub(super) fn column(column: &Field<'_>) {
 /// A field to select by is a single value that the schema names.
 pub(super) fn selectable(field: &Field<'_>, schema: &Field<'_>) {
     let path = field.at("jsonPath");
+    if path.is_empty() {
+        return path.required("");
+    }
     let parsed = path.text().parse::<JsonPath>();
     let Some(names) = parsed.as_ref().ok().and_then(JsonPath::names) else {
         return path.invalid_text("is an invalid path: it is not made of field names");
@@ -71,7 +74,10 @@ pub(super) fn selectable(field: &Field<'_>, schema: &Field<'_>) {
         names.iter().try_fold(schema.value, |node, name| node.get("properties")?.get(*name));
     match found.map(|node| node["type"].as_str().unwrap_or_default()) {
         Some("string" | "integer" | "boolean") => {}
-        Some(_) => path.invalid_text("must point to a field of type string, boolean or integer"),
+        Some(_) => path.invalid_text(
+            "must point to a field of type string, boolean or integer. Enum string fields and \
+             strings with formats are allowed.",
+        ),
         None => path.invalid_text("is an invalid path: does not refer to a valid field"),
     }
 }

@@ -78,8 +78,14 @@ async fn start(answer: impl Fn(&Value) -> Value + Send + Sync + 'static) -> (Ser
 }
 
 async fn change_storage(server: &Server, hooks: &Hooks, storage: &str) -> Value {
-    let mut body = definition(hooks.client(), storage);
-    body["metadata"]["resourceVersion"] = Value::Null;
+    let body = definition(hooks.client(), storage);
+    replace(server, body).await
+}
+
+/// Writes the definition anew, over the version that is there.
+async fn replace(server: &Server, mut body: Value) -> Value {
+    let old = server.check(&format!("GET {DEFINITION}"), Value::Null, 200, json!({})).await;
+    body["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     server.check(&format!("PUT {DEFINITION}"), body, 200, json!({})).await
 }
 
@@ -215,7 +221,7 @@ async fn what_cannot_be_converted_is_said_in_upstreams_words() {
     server.check(&format!("POST {TABS_V2}"), two, 500, json!({"message": back})).await;
     // Nobody listens there.
     let gone = definition(json!({"url": "https://127.0.0.1:1/x"}), "v1");
-    server.check(&format!("PUT {DEFINITION}"), gone, 200, json!({})).await;
+    replace(&server, gone).await;
     let why = format!(
         "{of} failed: Post \"https://127.0.0.1:1/x?timeout=30s\": dial tcp 127.0.0.1:1: connect: connection refused"
     );
