@@ -220,9 +220,9 @@ fn small_kinds() {
         json!({"status": {"capacity": {"cpu": "2"}}}),
         json!({"status": {"capacity": {"cpu": "2"}, "allocatable": {"cpu": "2"}}}),
     );
+    check("v1/Event", json!({}), json!({"involvedObject": {}}));
     for kind in [
         "v1/ConfigMap",
-        "v1/Event",
         "v1/ServiceAccount",
         "coordination.k8s.io/v1/Lease",
         "networking.k8s.io/v1/Ingress",
