@@ -68,6 +68,7 @@ impl Talk<'_> {
         for (number, step) in conversation.steps.iter().enumerate() {
             let rounds = if step.each.is_empty() { vec![Value::Null] } else { step.each.clone() };
             for it in rounds {
+                let it = self.vars.value(&it).context("what the step is repeated for")?;
                 self.vars.set("it", it);
                 let shown = step.request.as_ref().or(step.next.as_ref());
                 self.step(step).await.with_context(|| {
@@ -175,8 +176,9 @@ impl Talk<'_> {
     fn judge(&mut self, reply: &Reply, step: &Step) -> Result<()> {
         let Expect { status, headers, body, text } = &step.expect;
         let shown = || reply.text.chars().take(3000).collect::<String>();
-        let well = status.map_or(reply.status < 300, |status| status == reply.status);
-        ensure!(well, "wanted {status:?}, found {}: {}", reply.status, shown());
+        let wanted = status.as_ref().map(|status| self.vars.value(status)).transpose()?;
+        let well = wanted.as_ref().map_or(reply.status < 300, |wanted| *wanted == reply.status);
+        ensure!(well, "wanted {wanted:?}, found {}: {}", reply.status, shown());
         for (name, wanted) in headers {
             let wanted = self.vars.value(wanted)?;
             let found = header(&reply.headers, name).map(Value::from);

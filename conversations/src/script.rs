@@ -79,8 +79,8 @@ pub struct Step {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
-    /// The code; without it any of success.
-    pub status: Option<u16>,
+    /// The code, or `${name}` of one; without it any of success.
+    pub status: Option<Value>,
     /// Headers by name; those given more than once are joined by ", ".
     pub headers: BTreeMap<String, Value>,
     /// The body as JSON.
