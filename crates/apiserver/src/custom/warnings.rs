@@ -10,9 +10,9 @@ use crate::request::Call;
 const DEPTH_MAX: usize = 64;
 
 /// Warns of what is stored and does nothing.
-pub(crate) fn warn(call: &Call<'_>, object: &Value) {
+pub(crate) fn warn(call: &Call<'_>, old: Option<&Value>, object: &Value) {
     if call.kind.custom.is_some() {
-        finalizers(call, object);
+        finalizers(call, old, object);
     }
     if call.kind.storage != STORAGE {
         return;
@@ -23,9 +23,11 @@ pub(crate) fn warn(call: &Call<'_>, object: &Value) {
     }
 }
 
-/// A name without a domain may be meant by others too.
-fn finalizers(call: &Call<'_>, object: &Value) {
-    for name in api::meta::finalizers(object).filter(|name| !name.contains('/')) {
+/// A new name without a domain may be meant by others too.
+fn finalizers(call: &Call<'_>, old: Option<&Value>, object: &Value) {
+    let had = |name: &str| old.is_some_and(|old| api::meta::finalizers(old).any(|it| it == name));
+    let new = api::meta::finalizers(object).filter(|name| !had(name));
+    for name in new.filter(|name| !name.contains('/')) {
         let path = if name.contains('.') { " including a path (/)" } else { "" };
         if !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {
             call.warn(format!(

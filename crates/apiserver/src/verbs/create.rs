@@ -54,7 +54,6 @@ pub(crate) async fn insert(
 ) -> ApiResult<Made> {
     custom::may_create(call)?;
     prepare(call, &mut object)?;
-    notes::warn(call, None, &object);
     // Before the cluster adds its own: nobody owns that.
     if managed == Managed::Update {
         set_managers(call, None, &mut object)?;
@@ -62,9 +61,6 @@ pub(crate) async fn insert(
     admission::complete(call, &mut object).await?;
     webhooks::mutate_create(call, &mut object, dry_run).await?;
     admission::may_grant(call, None, &object)?;
-    custom::warn(call, &object);
-    let told = api::warnings::create(&call.kind.stored_gvk(), &object);
-    told.into_iter().for_each(|text| call.warn(text));
     let prefix = meta(&object, "generateName").to_owned();
     let generate = meta(&object, "name").is_empty() && !prefix.is_empty();
     for _ in 0..NAMES_MAX {
@@ -76,6 +72,7 @@ pub(crate) async fn insert(
             strategy::namespace::label(&mut object);
         }
         if let Some(made) = insert_named(call, &object, dry_run).await? {
+            warn(call, &object);
             return Ok(made);
         }
         if !generate {
@@ -83,6 +80,14 @@ pub(crate) async fn insert(
         }
     }
     Err(ApiError::generated_names_taken(call.kind, meta(&object, "name")))
+}
+
+/// What is likely not meant, of an object that is otherwise good.
+fn warn(call: &Call<'_>, object: &Value) {
+    notes::warn(call, None, object);
+    custom::warn(call, None, object);
+    let told = api::warnings::create(&call.kind.stored_gvk(), object);
+    told.into_iter().for_each(|text| call.warn(text));
 }
 
 /// What only the server sets, and where the object is to be.

@@ -166,20 +166,12 @@ fn finish(
     keep_other_parts(kind, part, old, new);
     keep_metadata(old, new);
     kind.fill(new);
-    if matches!(part, Part::Main | Part::Status) {
-        custom::warn(call, new);
-    }
     if kind.storage == "namespaces" {
         strategy::namespace::label(new);
     }
     admission::one_default(call, new)?;
     admission::may_grant(call, Some(old), new)?;
     strategy::allocate(call.registry(), kind, Some(old), new)?;
-    if part == Part::Main {
-        notes::warn(call, Some(old), new);
-        let told = api::warnings::update(&kind.stored_gvk(), old, new);
-        told.into_iter().for_each(|text| call.warn(text));
-    }
     // As upstream, to be placed is no change of what is wanted.
     if part != Part::Binding && strategy::bumps_generation(kind, old, new) {
         let generation = api::meta::generation(old) + 1;
@@ -189,10 +181,23 @@ fn finish(
         webhooks::note_types(call.registry(), kind, new);
     }
     validate(call, part, old, new)?;
+    warn(call, part, old, new);
     if managed == Managed::Update {
         set_managers(call, Some(old), new)?;
     }
     Ok(())
+}
+
+/// What is likely not meant, of a change that is otherwise good.
+fn warn(call: &Call<'_>, part: Part, old: &Value, new: &Value) {
+    if matches!(part, Part::Main | Part::Status) {
+        custom::warn(call, Some(old), new);
+    }
+    if part == Part::Main {
+        notes::warn(call, Some(old), new);
+        let told = api::warnings::update(&call.kind.stored_gvk(), old, new);
+        told.into_iter().for_each(|text| call.warn(text));
+    }
 }
 
 /// What this part may not touch stays as it was.
