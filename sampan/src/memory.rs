@@ -13,7 +13,7 @@ use nix::sys::time::TimeValLike;
 
 /// How many arenas the allocator may have. Threads meet in one only when their own caches are empty.
 #[cfg(target_env = "gnu")]
-const ARENAS_MAX: i32 = 2;
+const ARENAS_MAX: i32 = 8;
 /// How often it is looked whether the process rests.
 const LOOK: Duration = Duration::from_secs(5);
 /// From this much CPU time between two looks on there may be something to give back later.
