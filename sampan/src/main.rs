@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     if args.nth(1).is_some_and(|first| first == "shim") {
         container::shim_main(args);
     }
-    memory::bound_allocator();
+    memory::keep_no_pages();
     let cli = cli::Cli::parse();
     match run(cli) {
         Ok(code) => code,
@@ -46,6 +46,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
         .install_default()
         .map_err(|_| anyhow::anyhow!("set up TLS: a provider is installed already"))?;
     tokio::runtime::Builder::new_multi_thread()
+        .on_thread_park(memory::give_back_at_rest)
         .enable_all()
         .build()
         .context("start the async runtime")?
