@@ -6,11 +6,14 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use kube::Resource;
+use kube::core::response::StatusCause;
 use kube::runtime::Controller;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::{Lookup, Store};
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 
@@ -18,6 +21,8 @@ use crate::context::Context;
 const RETRY_CONFLICT: Duration = Duration::from_millis(50);
 /// How soon an object is looked at again after any other failure.
 const RETRY_FAILURE: Duration = Duration::from_secs(1);
+/// The cause of a refusal to make something in a namespace that is being deleted.
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// Why an object could not be reconciled.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,13 @@ impl ReconcileError {
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Api(kube::Error::Api(status)) if status.code == 409)
     }
+
+    /// What it was about, or its namespace, went while it was looked at: normal, and the next look finds out.
+    fn is_gone(&self) -> bool {
+        let Self::Api(kube::Error::Api(status)) = self else { return false };
+        let ending = |cause: &StatusCause| cause.reason == NAMESPACE_TERMINATING;
+        status.code == 404 || status.details.iter().flat_map(|all| &all.causes).any(ending)
+    }
 }
 
 /// Runs `reconcile` for every object that `controller` wakes, until shutdown.
@@ -50,13 +62,29 @@ where
     K::DynamicType: Debug + Eq + Hash + Clone + Unpin,
     F: Future<Output = Result<Action, ReconcileError>> + Send + 'static,
 {
-    let shutdown = context.shutdown();
-    controller
-        .graceful_shutdown_on(shutdown.cancelled_owned())
+    let (shutdown, store) = (context.shutdown(), controller.store());
+    let work = controller
+        .graceful_shutdown_on(shutdown.clone().cancelled_owned())
         .run(reconcile, after_failure, context)
-        .for_each(|_| std::future::ready(()))
-        .await;
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = work => {}
+        () = before_the_first_list(&shutdown, &store) => {}
+    }
     Ok(())
+}
+
+/// Resolves at a shutdown that comes before the first list: a kube-rs controller waits for that list for ever then,
+/// and has begun nothing that would have to be ended well.
+async fn before_the_first_list<K>(shutdown: &CancellationToken, store: &Store<K>)
+where
+    K: Lookup + Clone + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    shutdown.cancelled().await;
+    if store.wait_until_ready().now_or_never().is_some() {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn after_failure<K>(object: Arc<K>, error: &ReconcileError, _: Arc<Context>) -> Action
@@ -65,6 +93,9 @@ where
 {
     if error.is_conflict() {
         return Action::requeue(RETRY_CONFLICT);
+    }
+    if error.is_gone() {
+        return Action::requeue(RETRY_FAILURE);
     }
     let meta = object.meta();
     tracing::warn!(
@@ -75,4 +106,69 @@ where
         "reconcile failed; it is tried again"
     );
     Action::requeue(RETRY_FAILURE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kit::Tasks;
+    use kube::client::{Body, Client};
+    use kube::core::Status;
+    use kube::runtime::watcher;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{ControllersConfig, SignError, Signer};
+
+    struct Nobody;
+
+    impl Signer for Nobody {
+        fn account_token(&self, _: &str, _: &str, _: &str, _: &str) -> Result<String, SignError> {
+            Err("nobody signs".into())
+        }
+
+        fn certificate(&self, _: &[u8], _: &[String], _: Option<i64>) -> Result<String, SignError> {
+            Err("nobody signs".into())
+        }
+    }
+
+    async fn nothing(_: Arc<ConfigMap>, _: Arc<Context>) -> Result<Action, ReconcileError> {
+        Ok(Action::await_change())
+    }
+
+    #[tokio::test]
+    async fn it_ends_although_the_first_list_never_came() {
+        let silent = tower::service_fn(|_: Request<Body>| {
+            std::future::pending::<Result<Response<Body>, Infallible>>()
+        });
+        let config =
+            ControllersConfig { root_ca_pem: Arc::new(String::new), signer: Arc::new(Nobody) };
+        let tasks = Tasks::new();
+        let context = Arc::new(Context::new(Client::new(silent, "default"), tasks.clone(), config));
+        let controller = Controller::new(context.all::<ConfigMap>(), watcher::Config::default());
+        tasks.spawn("controller", async move {
+            drive(controller, context, nothing).await.expect("it ends well");
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(tasks.stop(Duration::from_secs(10)).await, Ok(()));
+    }
+
+    #[test]
+    fn what_is_gone_is_no_failure() {
+        let check = |code: u16, cause: Option<&str>, expected| {
+            let causes: Vec<_> =
+                cause.map(|reason| json!({"reason": reason})).into_iter().collect();
+            let status = json!({"code": code, "details": {"causes": causes}});
+            let status: Status = serde_json::from_value(status).expect("a status");
+            let error = ReconcileError::Api(kube::Error::Api(Box::new(status)));
+            assert_eq!(error.is_gone(), expected, "{code} {cause:?}");
+        };
+        check(404, None, true);
+        check(403, Some("NamespaceTerminating"), true);
+        check(403, None, false);
+        check(409, None, false);
+    }
 }

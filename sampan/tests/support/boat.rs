@@ -30,8 +30,18 @@ impl Ranges {
             let lock = fs::File::create(path).expect("a lock file");
             lock.try_lock().is_ok().then_some(Self { second, _lock: lock })
         };
-        RANGES.into_iter().find_map(claim).expect("a free range")
+        let linked = linked();
+        let free = |second: &u8| !linked.contains(second);
+        RANGES.filter(free).find_map(claim).expect("a free range")
     }
+}
+
+/// The second digits of the addresses 10.x that links of this machine have: those of a test that was killed stay.
+fn linked() -> Vec<u8> {
+    let links = nix::ifaddrs::getifaddrs().expect("the links of this machine");
+    let address = |link: nix::ifaddrs::InterfaceAddress| Some(link.address?.as_sockaddr_in()?.ip());
+    let digits = links.filter_map(address).map(|address| address.octets());
+    digits.filter(|digits| digits[0] == 10).map(|digits| digits[1]).collect()
 }
 
 /// A sampan instance. Dropping it stops the server and removes everything.
