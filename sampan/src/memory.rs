@@ -168,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn a_little_work_is_rest_and_worth_looking_after() {
-        check_rest(&[100, 100, 49], &[true, true, false]);
+    fn a_little_work_is_rest() {
+        check_pace(&[49, 49, 50, 49], &[(2, Change::Works)]);
     }
 
     #[test]
