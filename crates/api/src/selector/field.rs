@@ -102,6 +102,14 @@ impl FieldSelector {
     }
 }
 
+/// The fields that a selector of any kind asks to have one value: what may be granted for a part of
+/// the objects only. One that is not understood asks for nothing.
+pub fn equalities(text: &str) -> Vec<(String, String)> {
+    let any = FieldSelector::read(text, |field| Ok(field.to_owned())).unwrap_or_default();
+    let equal = any.terms.into_iter().filter(|term| term.equal);
+    equal.map(|term| (term.field, term.value)).collect()
+}
+
 struct RawTerm<'a> {
     field: &'a str,
     value: &'a str,
@@ -325,6 +333,20 @@ mod tests {
     fn values_may_hold_escaped_commas() {
         check("Pod", "metadata.name=a\\,b", json!({"metadata": {"name": "a,b"}}), true);
         assert!(FieldSelector::parse(&Gvk::core("Pod"), "metadata.name=a\\b").is_err());
+    }
+
+    #[test]
+    fn what_must_be_equal_is_known_without_the_kind() {
+        let check = |text: &str, expected: &[(&str, &str)]| {
+            let found = equalities(text);
+            let found: Vec<_> = found.iter().map(|(f, v)| (f.as_str(), v.as_str())).collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check("metadata.name=a,type!=b,c.d==e", &[("metadata.name", "a"), ("c.d", "e")]);
+        check(r"type!=x\,metadata.name=a", &[]);
+        check(r"type=x\,metadata.name\=a", &[("type", "x,metadata.name=a")]);
+        check("metadata.name=a,b", &[]);
+        check("", &[]);
     }
 
     #[test]

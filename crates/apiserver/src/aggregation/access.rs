@@ -1,13 +1,14 @@
 //! What a request to a server behind this one is about: said by its path and method alone, as its
 //! kinds are not known here. Asked of the authorizer before anything is handed on.
 
+use api::selector::field::equalities;
 use http::{Method, Uri};
 
 use crate::audit;
 use crate::authz::{Attributes, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::options::Query;
-use crate::request::{denial, unescape};
+use crate::request::{denial, listed_name, unescape};
 use crate::server::Shared;
 use crate::user::UserInfo;
 
@@ -22,6 +23,8 @@ pub(crate) struct Asked {
     name: String,
     /// Where it is about no resource.
     path: String,
+    /// What a list or watch is narrowed to.
+    fields: Vec<(String, String)>,
 }
 
 /// May this be done?
@@ -76,10 +79,11 @@ impl Asked {
             name: part(1)?,
             subresource: part(2)?,
             namespace,
-            path: String::new(),
+            ..Self::default()
         };
         if !named && matches!(asked.verb.as_str(), "list" | "watch" | "deletecollection") {
-            asked.name = selected_name(&query);
+            asked.fields = equalities(query.get("fieldSelector").unwrap_or_default());
+            asked.name = listed_name(&asked.fields).unwrap_or_default().to_owned();
         }
         Ok(asked)
     }
@@ -95,7 +99,7 @@ impl Asked {
             namespace: &self.namespace,
             name: &self.name,
             path: &self.path,
-            fields: &[],
+            fields: &self.fields,
         }
     }
 
@@ -122,17 +126,6 @@ fn verb(method: &Method, named: bool, watched: bool) -> &'static str {
         Method::DELETE => "deletecollection",
         // Upstream has no word for the others; whoever may do everything may do these.
         _ => "",
-    }
-}
-
-/// The one name that a list asks for.
-fn selected_name(query: &Query) -> String {
-    let terms = query.get("fieldSelector").unwrap_or_default().split(',');
-    let names = terms.filter_map(|term| term.trim().strip_prefix("metadata.name="));
-    let names: Vec<&str> = names.map(|name| name.trim_start_matches('=').trim()).collect();
-    match names.as_slice() {
-        [name] if !name.contains('\\') => (*name).to_owned(),
-        _ => String::new(),
     }
 }
 
@@ -175,5 +168,8 @@ mod tests {
             &format!("{root}/fs?fieldSelector=metadata.name%3Dx"),
             "list e.io fs   x ",
         );
+        // A comma that is escaped ends no term.
+        let tricky = format!("{root}/fs?fieldSelector=type!%3Dy%5C,metadata.name%3Dx");
+        check(Method::GET, &tricky, "list e.io fs    ");
     }
 }

@@ -3,7 +3,7 @@
 //! (`verbs/admission/node_restriction.rs`) is its other half.
 
 mod graph;
-mod uses;
+pub(crate) mod uses;
 
 use std::sync::LazyLock;
 

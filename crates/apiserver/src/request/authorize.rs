@@ -1,5 +1,7 @@
 //! Asks the authorizer about a request, and says no in upstream's words.
 
+use api::selector::field::equalities;
+
 use super::{Call, Review};
 use crate::audit;
 use crate::authz::{Attributes, Decision};
@@ -49,17 +51,11 @@ fn selected_fields(call: &Call<'_>, verb: &str) -> Vec<(String, String)> {
     if !matches!(verb, "list" | "watch" | "deletecollection") {
         return Vec::new();
     }
-    let Some(selector) = call.query.get("fieldSelector") else { return Vec::new() };
-    let terms = selector.split(',').filter_map(|term| term.split_once('='));
-    let terms = terms.filter(|(field, value)| !field.ends_with('!') && !value.contains('\\'));
-    let plain = |(field, value): (&str, &str)| {
-        (field.trim().to_owned(), value.trim_start_matches('=').trim().to_owned())
-    };
-    terms.map(plain).collect()
+    equalities(call.query.get("fieldSelector").unwrap_or_default())
 }
 
 /// The one name that is asked for, so that `resourceNames` hold for lists and watches too.
-fn listed_name(fields: &[(String, String)]) -> Option<&str> {
+pub(crate) fn listed_name(fields: &[(String, String)]) -> Option<&str> {
     let mut names = fields.iter().filter(|(field, _)| field == "metadata.name");
     match (names.next(), names.next()) {
         (Some((_, name)), None) => Some(name),

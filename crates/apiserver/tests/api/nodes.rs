@@ -1,5 +1,7 @@
 //! What a node may write: itself, its Lease, and what becomes of its own pods.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sampan_apiserver::UserInfo;
 use serde_json::{Value, json};
 
@@ -62,6 +64,10 @@ async fn a_node_makes_itself_without_labels_of_the_administrators() {
     let taints = json!({"spec": {"taints": [{"key": "k", "effect": "NoSchedule"}]}});
     let message = "nodes \"a\" is forbidden: node \"a\" is not allowed to modify taints";
     check(&server, &itself, taints, 403, message).await;
+    let owner = json!({"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "u"});
+    let owned = json!({"metadata": {"ownerReferences": [owner]}});
+    let message = "nodes \"a\" is forbidden: node \"a\" is not allowed to modify ownerReferences";
+    check(&server, &itself, owned, 403, message).await;
     let role = json!({"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}});
     let message = "nodes \"a\" is forbidden: is not allowed to modify labels: node-role.kubernetes.io/control-plane";
     check(&server, &itself, role, 403, message).await;
@@ -113,7 +119,45 @@ async fn a_node_makes_mirrors_of_its_files_and_no_other_pods() {
     let mut greedy = mirror.clone();
     greedy["spec"]["volumes"] = json!([{"name": "v", "secret": {"secretName": "s"}}]);
     let message = "pods \"p\" is forbidden: node \"a\" can not create pods that reference secrets";
+    check(&server, &make, greedy.clone(), 403, message).await;
+    let token = json!({"sources": [{"serviceAccountToken": {"path": "t"}}]});
+    greedy["spec"]["volumes"] = json!([{"name": "v", "projected": token}]);
+    let message = "pods \"p\" is forbidden: node \"a\" can not create pods that reference serviceaccounts (via projected volumes)";
+    check(&server, &make, greedy.clone(), 403, message).await;
+    greedy["spec"]["volumes"] = json!([]);
+    greedy["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "theirs"}]);
+    let message =
+        "pods \"p\" is forbidden: node \"a\" can not create pods that reference resourceclaims";
     check(&server, &make, greedy, 403, message).await;
+    mirror["spec"]["nodeSelector"] = json!({"secret": "label"});
+    check(&server, &make, mirror, 201, "").await;
+}
+
+/// Asks for a certificate in somebody's name.
+fn request_for(name: &str, signer: &str) -> Value {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, "system:nodes");
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pem = params.serialize_request(&key).unwrap().pem().unwrap();
+    let usages = ["digital signature", "client auth"];
+    json!({"metadata": {"generateName": "csr-"}, "spec": {"request": STANDARD.encode(pem),
+        "signerName": signer, "usages": usages}})
+}
+
+#[tokio::test]
+async fn a_node_asks_for_certificates_of_its_own_name_only() {
+    let server = Server::start().await;
+    let make = "POST /apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let signer = "kubernetes.io/kube-apiserver-client-kubelet";
+    check(&server, make, request_for("system:node:a", signer), 201, "").await;
+    let user = UserInfo::new("system:node:a", ["system:nodes"]);
+    let foreign = request_for("system:node:b", signer).to_string();
+    let answer = server.ask_as(user, make, &[("content-type", "application/json")], foreign).await;
+    assert_eq!(answer.code, 403, "{}", answer.body);
+    let said = answer.body["message"].as_str().unwrap();
+    assert!(said.ends_with("can only create a node CSR with CN=system:node:a"), "{said}");
 }
 
 #[tokio::test]
@@ -171,6 +215,13 @@ async fn a_node_reads_the_secrets_of_its_pods() {
     check(&server, &one, json!(null), 200, "").await;
     let own = format!("GET {PODS}?fieldSelector=spec.nodeName%3Da");
     check(&server, &own, json!(null), 200, "").await;
+    // What looks like a term is part of a value that nothing has.
+    let tricky = format!("GET {PODS}?fieldSelector=metadata.name!%3Dx%5C,spec.nodeName%3Da");
+    let message = "pods is forbidden: User \"system:node:a\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\": can only list/watch pods with spec.nodeName field selector";
+    check(&server, &tricky, json!(null), 403, message).await;
+    let tricky = format!("GET {secrets}?fieldSelector=type!%3Dx%5C,metadata.name%3Dkey");
+    let message = "secrets is forbidden: User \"system:node:a\" cannot list resource \"secrets\" in API group \"\" in the namespace \"default\": No Object name found";
+    check(&server, &tricky, json!(null), 403, message).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::object::text;
 
 /// Sorts of objects that a node has to do with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum What {
+pub(crate) enum What {
     Pod,
     Secret,
     ConfigMap,
@@ -57,14 +57,8 @@ impl Stored {
         if self.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR)) {
             return Vec::new();
         }
-        let mut found = Found::default();
+        let mut found = Found::of_spec(&self.metadata.name, &self.spec);
         let spec = &self.spec;
-        found.add(What::Account, &spec["serviceAccountName"]);
-        items(&spec["imagePullSecrets"]).for_each(|from| found.add(What::Secret, &from["name"]));
-        for list in ["initContainers", "containers", "ephemeralContainers"] {
-            items(&spec[list]).for_each(|container| found.container(container));
-        }
-        items(&spec["volumes"]).for_each(|volume| found.volume(&self.metadata.name, volume));
         for claim in
             items(&spec["resourceClaims"]).chain(items(&self.status.resource_claim_statuses))
         {
@@ -76,10 +70,26 @@ impl Stored {
     }
 }
 
+/// What the spec of a pod of this name says that it uses.
+pub(crate) fn of_spec(pod: &str, spec: &Value) -> Vec<(What, String)> {
+    Found::of_spec(pod, spec).0
+}
+
 #[derive(Default)]
 struct Found(Vec<(What, String)>);
 
 impl Found {
+    fn of_spec(pod: &str, spec: &Value) -> Self {
+        let mut found = Self::default();
+        found.add(What::Account, &spec["serviceAccountName"]);
+        items(&spec["imagePullSecrets"]).for_each(|from| found.add(What::Secret, &from["name"]));
+        for list in ["initContainers", "containers", "ephemeralContainers"] {
+            items(&spec[list]).for_each(|container| found.container(container));
+        }
+        items(&spec["volumes"]).for_each(|volume| found.volume(pod, volume));
+        found
+    }
+
     fn add(&mut self, what: What, name: &Value) {
         let Some(name) = name.as_str().filter(|name| !name.is_empty()) else { return };
         if !self.0.iter().any(|(of, have)| *of == what && have == name) {

@@ -3,6 +3,7 @@
 
 use api::names::qualified_name;
 use api::selector::LabelSelector;
+use api::selector::field::equalities;
 use api::validation::ErrorKind;
 use serde_json::Value;
 
@@ -104,9 +105,6 @@ pub(super) fn fields(resource: &Value) -> Vec<(String, String)> {
             (text(requirement, "/key").to_owned(), value.as_str().unwrap_or("").to_owned())
         })
     };
-    let raw = text(selector, "/rawSelector").split(',').filter_map(|term| term.split_once('='));
-    let raw = raw.filter(|(field, _)| !field.ends_with('!')).map(|(field, value)| {
-        (field.trim().to_owned(), value.trim_start_matches('=').trim().to_owned())
-    });
+    let raw = equalities(text(selector, "/rawSelector"));
     requirements(selector).iter().filter_map(one_value).chain(raw).collect()
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use self::pods::{check_mirror, check_status};
+use super::signers;
 use crate::authz::{Attributes, node::node_name};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::{self, Subresource};
@@ -31,6 +32,10 @@ const OWN_LABELS: [&str; 11] = [
     "topology.kubernetes.io/zone",
 ];
 const OWN_DOMAINS: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.io"];
+
+/// Who signs certificates of nodes.
+const NODE_SIGNERS: [&str; 2] =
+    ["kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"];
 
 /// The caller, where it is a node, and what it is about to write.
 struct Write<'a> {
@@ -107,6 +112,7 @@ pub(super) fn create(call: &Call<'_>, object: &Value) -> ApiResult<()> {
         }
         "persistentvolumeclaims" => write.no("may only update PVC status"),
         "resourceslices.resource.k8s.io" => own_slice(&write, "create", object),
+        signers::STORAGE => own_certificate(&write, object),
         _ => Ok(()),
     }
 }
@@ -121,6 +127,11 @@ pub(super) fn update(call: &Call<'_>, old: &Value, new: &Value) -> ApiResult<()>
         "nodes" => {
             write.unless(same(&old["spec"]["taints"]) != same(&new["spec"]["taints"]), || {
                 format!("node {node:?} is not allowed to modify taints")
+            })?;
+            // Who owns a Node decides when it goes.
+            let owners = |object: &Value| same(&object["metadata"]["ownerReferences"]).clone();
+            write.unless(owners(old) != owners(new), || {
+                format!("node {node:?} is not allowed to modify ownerReferences")
             })?;
             let forbidden = forbidden_labels(old, new);
             write.unless(!forbidden.is_empty(), || {
@@ -212,6 +223,18 @@ fn own_slice(write: &Write<'_>, verb: &str, slice: &Value) -> ApiResult<()> {
     write.unless(text(slice, "/spec/nodeName") != write.node, || {
         format!("can only {verb} ResourceSlice with the same NodeName as the requesting node")
     })
+}
+
+/// Whoever may ask for certificates of nodes asks for its own: their approval looks at no more.
+fn own_certificate(write: &Write<'_>, asked: &Value) -> ApiResult<()> {
+    let signer = text(asked, "/spec/signerName");
+    if !NODE_SIGNERS.contains(&signer) {
+        return Ok(());
+    }
+    let subject = signers::common_name(asked)
+        .or_else(|why| write.no(&format!("unable to parse csr: {why}")).map(|()| String::new()))?;
+    let own = format!("system:node:{}", write.node);
+    write.unless(subject != own, || format!("can only create a node CSR with CN={own}"))
 }
 
 /// Of a claim, a node writes how large it has become.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::X509Name;
 
 use super::shown_name;
 use crate::authz::Attributes;
@@ -16,7 +17,7 @@ use crate::object::text;
 use crate::request::Call;
 use crate::user::MASTERS;
 
-const STORAGE: &str = "certificatesigningrequests.certificates.k8s.io";
+pub(super) const STORAGE: &str = "certificatesigningrequests.certificates.k8s.io";
 const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 
 /// May the caller write this? `old` is what it replaces.
@@ -63,18 +64,37 @@ fn permit(call: &Call<'_>, verb: &str, signer: &str, new: &Value) -> ApiResult<(
 
 fn restrict(call: &Call<'_>, new: &Value) -> ApiResult<()> {
     let signer = text(new, "/spec/signerName");
-    let encoded = STANDARD.decode(text(new, "/spec/request")).unwrap_or_default();
-    if signer != CLIENT_SIGNER || !is_of_masters(&encoded) {
+    // What cannot be read is nobody's; validation refuses it.
+    let of_masters = || with_subject(new, is_of_masters).unwrap_or(false);
+    if signer != CLIENT_SIGNER || !of_masters() {
         return Ok(());
     }
     let why = format!("use of {signer} signer with {MASTERS} group is not allowed");
     Err(ApiError::forbidden(call.kind, shown_name(new), &why))
 }
 
-/// What cannot be read is nobody's; validation refuses it.
-fn is_of_masters(request_pem: &[u8]) -> bool {
-    let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(request_pem) else { return false };
-    let Ok((_, request)) = X509CertificationRequest::from_der(&pem.contents) else { return false };
-    let subject = &request.certification_request_info.subject;
+fn is_of_masters(subject: &X509Name<'_>) -> bool {
     subject.iter_organization().any(|group| group.as_str() == Ok(MASTERS))
+}
+
+/// Whose certificate is asked for; empty where nobody is named.
+pub(super) fn common_name(asked: &Value) -> Result<String, &'static str> {
+    // As Go has it, the last one counts.
+    let name = |subject: &X509Name<'_>| {
+        subject.iter_common_name().last().and_then(|name| name.as_str().ok()).map(str::to_owned)
+    };
+    with_subject(asked, name).map(Option::unwrap_or_default)
+}
+
+/// What the request in a CertificateSigningRequest says of its subject.
+fn with_subject<R>(
+    object: &Value,
+    read: impl FnOnce(&X509Name<'_>) -> R,
+) -> Result<R, &'static str> {
+    const NO_PEM: &str = "PEM block type must be CERTIFICATE REQUEST";
+    let encoded = STANDARD.decode(text(object, "/spec/request")).map_err(|_| NO_PEM)?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&encoded).map_err(|_| NO_PEM)?;
+    let (_, request) = X509CertificationRequest::from_der(&pem.contents)
+        .map_err(|_| "x509: malformed certificate request")?;
+    Ok(read(&request.certification_request_info.subject))
 }

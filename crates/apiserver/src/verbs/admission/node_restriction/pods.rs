@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::Write;
+use crate::authz::node::uses::{What, of_spec};
 use crate::error::ApiResult;
 use crate::kinds::Subresource;
 use crate::object::{meta, text};
@@ -63,42 +64,50 @@ fn check_owner(write: &Write<'_>, pod: &Value) -> ApiResult<()> {
     write.unless(uid != given, || format!("node {node} UID mismatch: expected {given} got {uid}"))
 }
 
-/// The first sort of objects that the pod names.
+/// The first sort of objects of the API that the pod names, in upstream's words and order.
 fn used(pod: &Value) -> Option<&'static str> {
     let spec = &pod["spec"];
-    if !text(spec, "/serviceAccountName").is_empty() {
-        return Some("a service account");
+    let uses = of_spec(meta(pod, "name"), spec);
+    for (sort, what) in [
+        (What::Account, "serviceaccounts"),
+        (What::Secret, "secrets"),
+        (What::ConfigMap, "configmaps"),
+    ] {
+        if uses.iter().any(|(used, _)| *used == sort) {
+            return Some(what);
+        }
     }
-    // Every reference to a Secret or ConfigMap is under a key of one of these names.
-    const SECRETS: [&str; 7] = [
-        "secretKeyRef",
-        "secretRef",
-        "secretName",
-        "secret",
-        "imagePullSecrets",
-        "nodePublishSecretRef",
-        "secretNamespace",
-    ];
-    const CONFIG_MAPS: [&str; 3] = ["configMapKeyRef", "configMapRef", "configMap"];
-    let named = |keys: &[&str]| has_key(spec, keys);
-    let sorts: [(&[&str], &'static str); 4] = [
-        (&SECRETS, "secrets"),
-        (&CONFIG_MAPS, "configmaps"),
-        (&["clusterTrustBundle"], "clustertrustbundles"),
-        (&["persistentVolumeClaim"], "persistentvolumeclaims"),
-    ];
-    sorts.into_iter().find(|(keys, _)| named(keys)).map(|(_, what)| what)
+    if list(spec, "/resourceClaims").next().is_some() {
+        return Some("resourceclaims");
+    }
+    list(spec, "/volumes").find_map(used_by_volume)
 }
 
-/// Is there something under one of these keys, at any depth?
-fn has_key(value: &Value, keys: &[&str]) -> bool {
-    match value {
-        Value::Object(fields) => fields.iter().any(|(key, value)| {
-            (keys.contains(&key.as_str()) && !value.is_null()) || has_key(value, keys)
-        }),
-        Value::Array(items) => items.iter().any(|item| has_key(item, keys)),
-        _ => false,
-    }
+fn used_by_volume(volume: &Value) -> Option<&'static str> {
+    const SORTS: [(&str, &str); 6] = [
+        ("configMap", "configmaps (via configmap volumes)"),
+        ("secret", "secrets (via secret volumes)"),
+        ("csi", "csidrivers (via CSI volumes)"),
+        ("glusterfs", "endpoints (via glusterFS volumes)"),
+        ("persistentVolumeClaim", "persistentvolumeclaims"),
+        ("ephemeral", "persistentvolumeclaims (via ephemeral volumes)"),
+    ];
+    const PROJECTED: [(&str, &str); 5] = [
+        ("configMap", "configmaps (via projected volumes)"),
+        ("secret", "secrets (via projected volumes)"),
+        ("serviceAccountToken", "serviceaccounts (via projected volumes)"),
+        ("clusterTrustBundle", "clustertrustbundles"),
+        ("podCertificate", "podcertificates"),
+    ];
+    let first = |of: &Value, sorts: &[(&str, &'static str)]| {
+        sorts.iter().find(|(field, _)| !of[*field].is_null()).map(|(_, what)| *what)
+    };
+    let projected = || list(volume, "/projected/sources").find_map(|from| first(from, &PROJECTED));
+    first(volume, &SORTS).or_else(projected)
+}
+
+fn list<'a>(of: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    of.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// May the node write this change of a pod?
@@ -132,5 +141,8 @@ pub(super) fn check_status(write: &Write<'_>, old: &Value, new: &Value) -> ApiRe
     })?;
     write.unless(differ("/status/resourceClaimStatuses"), || {
         format!("node {node:?} cannot update resource claim statues")
+    })?;
+    write.unless(differ("/status/extendedResourceClaimStatus"), || {
+        format!("node {node:?} cannot update extended resource claim status")
     })
 }
