@@ -2,18 +2,19 @@
 
 use std::sync::{Arc, OnceLock};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kit::Tasks;
-use kube::runtime::watcher::{self, Event};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource};
 
 use crate::cache::{Changes, follow};
 use crate::events::Recorder;
-use crate::named::Named;
 use crate::pods::Dispatcher;
 use crate::shared::Shared;
-use crate::{NodeConfig, dns, garbage, ingress, kubelet_api, lost, register, services};
+use crate::{
+    NodeConfig, configuration, dns, garbage, ingress, kubelet_api, lost, register, services,
+};
 
 /// Why the node could not start.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +129,7 @@ fn follow_all(shared: &Arc<Shared>, tasks: &Tasks, ranges: Vec<net::AddressRange
             network.notify();
         }
     });
-    follow_configuration(shared, tasks, &routes);
+    configuration::follow(shared, tasks, &routes);
     let inputs = services::apply::Inputs {
         services: services.clone(),
         slices: slices.clone(),
@@ -143,41 +144,6 @@ fn follow_all(shared: &Arc<Shared>, tasks: &Tasks, ranges: Vec<net::AddressRange
     ingress::apply::start(shared, tasks, services, slices, &routes);
     tasks.spawn_until_shutdown("register node", register::run(shared.clone()));
     tasks.spawn_until_shutdown("collect garbage", garbage::run(shared.clone()));
-}
-
-/// Wakes pods when a ConfigMap or Secret they use changes. Contents are not read.
-fn follow_configuration(shared: &Arc<Shared>, tasks: &Tasks, routes: &Changes) {
-    let registry = shared.clone();
-    let work = wake_on::<ConfigMap>(shared.routing.clone(), move |namespace, name| {
-        registry.registry.wake(namespace, |uses| uses.config_maps.contains(name));
-    });
-    tasks.spawn_until_shutdown("watch configmaps", work);
-    let (registry, routes) = (shared.clone(), routes.clone());
-    let work = wake_on::<Secret>(shared.routing.clone(), move |namespace, name| {
-        registry.registry.wake(namespace, |uses| uses.secrets.contains(name));
-        routes.notify();
-    });
-    tasks.spawn_until_shutdown("watch secrets", work);
-}
-
-async fn wake_on<K>(client: Client, changed: impl Fn(&str, &str))
-where
-    K: Resource + Clone + std::fmt::Debug + Send + 'static,
-    K::DynamicType: Default,
-{
-    use futures::StreamExt;
-    use kube::runtime::WatchStreamExt;
-    let events = watcher::watcher(Api::<Named<K>>::all(client), config()).default_backoff();
-    let mut events = std::pin::pin!(events);
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
-                changed(&object.namespace().unwrap_or_default(), &object.name_any());
-            }
-            Ok(Event::Init | Event::InitDone) => {}
-            Err(error) => tracing::warn!(%error, "watch failed; it is resumed"),
-        }
-    }
 }
 
 fn all<K: Resource<DynamicType = ()>>(client: &Client) -> Api<K> {

@@ -9,6 +9,7 @@ pub mod config;
 
 mod agent;
 mod cache;
+mod configuration;
 mod dns;
 mod events;
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! The pods of this node: one worker for each, told of every change.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use container::Found;
@@ -53,6 +53,8 @@ struct Handle {
 #[derive(Default)]
 pub(crate) struct Registry {
     handles: Mutex<HashMap<String, Handle>>,
+    /// The namespaces whose pods use ConfigMaps.
+    with_config_maps: watch::Sender<BTreeSet<String>>,
 }
 
 impl Registry {
@@ -96,8 +98,31 @@ impl Registry {
         }
     }
 
+    /// The namespaces whose pods use ConfigMaps, as they change.
+    pub(crate) fn with_config_maps(&self) -> watch::Receiver<BTreeSet<String>> {
+        self.with_config_maps.subscribe()
+    }
+
+    fn insert(&self, uid: String, handle: Handle) {
+        let mut handles = self.handles();
+        handles.insert(uid, handle);
+        self.note_config_maps(&handles);
+    }
+
     pub(crate) fn remove(&self, uid: &str) {
-        self.handles().remove(uid);
+        let mut handles = self.handles();
+        handles.remove(uid);
+        self.note_config_maps(&handles);
+    }
+
+    fn note_config_maps(&self, handles: &HashMap<String, Handle>) {
+        let uses = |handle: &&Handle| !lock(&handle.live).references.config_maps.is_empty();
+        let now = handles.values().filter(uses).map(|handle| handle.namespace.clone()).collect();
+        self.with_config_maps.send_if_modified(|before| {
+            let changes = *before != now;
+            *before = now;
+            changes
+        });
     }
 }
 
@@ -167,7 +192,7 @@ impl Dispatcher {
         let found = self.shared.found().remove(&uid);
         let task = format!("pod {namespace}/{name}");
         let handle = Handle { namespace, name, updates, wake: wake.clone(), live: live.clone() };
-        self.shared.registry.handles().insert(uid, handle);
+        self.shared.registry.insert(uid, handle);
         let worker = Worker::new(self.shared.clone(), pod, receiver, wake, live);
         self.tasks.spawn_until_shutdown(task, worker.run(found));
     }
