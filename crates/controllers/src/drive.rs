@@ -44,7 +44,7 @@ impl ReconcileError {
     }
 
     /// What it was about, or its namespace, went while it was looked at: normal, and the next look finds out.
-    fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         let Self::Api(kube::Error::Api(status)) = self else { return false };
         let ending = |cause: &StatusCause| cause.reason == NAMESPACE_TERMINATING;
         status.code == 404 || status.details.iter().flat_map(|all| &all.causes).any(ending)

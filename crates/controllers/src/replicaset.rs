@@ -82,8 +82,14 @@ async fn create<S: Replicator>(set: &S, count: usize, ctx: &Context) -> Result<(
                 recorder.normal(set, "SuccessfulCreate", message).await;
             }
             Err(error) => {
-                recorder.warning(set, "FailedCreate", format!("Error creating: {error}")).await;
-                return Err(error.into());
+                let text = format!("Error creating: {error}");
+                let error = ReconcileError::from(error);
+                if error.is_gone() {
+                    // Its namespace is being deleted, and it goes with that.
+                    return Ok(());
+                }
+                recorder.warning(set, "FailedCreate", text).await;
+                return Err(error);
             }
         }
     }

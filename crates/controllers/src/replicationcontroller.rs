@@ -3,18 +3,17 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::ReplicaSetStatus;
+use k8s_openapi::api::apps::v1::{ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::{
     PodTemplateSpec, ReplicationController, ReplicationControllerCondition,
     ReplicationControllerStatus,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::context::Context;
 use crate::drive::ReconcileError;
 use crate::replicaset::keep;
 use crate::replicaset::replicator::Replicator;
-use crate::replicaset::status::FAILURE;
 
 pub(crate) async fn run(context: Arc<Context>) -> Result<(), ReconcileError> {
     keep::<ReplicationController>(context).await
@@ -46,10 +45,16 @@ impl Replicator for ReplicationController {
         self.status.as_ref()
     }
 
-    fn failing_since(&self) -> Option<Time> {
+    fn conditions(&self) -> Vec<ReplicaSetCondition> {
         let conditions = self.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        let mut failures = conditions.filter(|c| c.type_ == FAILURE && c.status == "True");
-        failures.next()?.last_transition_time.clone()
+        let same = conditions.cloned().map(|c| ReplicaSetCondition {
+            type_: c.type_,
+            status: c.status,
+            reason: c.reason,
+            message: c.message,
+            last_transition_time: c.last_transition_time,
+        });
+        same.collect()
     }
 
     fn status_from(status: ReplicaSetStatus) -> ReplicationControllerStatus {
@@ -101,7 +106,7 @@ mod tests {
         .expect("a status");
         let status = ReplicationController::status_from(status);
         let controller = ReplicationController { status: Some(status), ..Default::default() };
-        assert!(controller.failing_since().is_some());
+        assert_eq!(controller.conditions()[0].reason.as_deref(), Some("FailedCreate"));
         assert_eq!(controller.status().map(|status| status.replicas), Some(2));
     }
 }

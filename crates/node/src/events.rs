@@ -147,8 +147,12 @@ impl Writer {
     async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
         while let Some(note) = notes.recv().await {
             let (reason, about) = (note.reason, note.about.name.clone());
-            if let Err(error) = self.write(note).await {
-                tracing::warn!(reason, ?about, %error, "event not written");
+            match self.write(note).await {
+                Err(error) if is_gone(&error) => {
+                    tracing::debug!(reason, ?about, %error, "event not written");
+                }
+                Err(error) => tracing::warn!(reason, ?about, %error, "event not written"),
+                Ok(()) => {}
             }
         }
     }
@@ -215,6 +219,13 @@ impl Writer {
             self.series.clear();
         }
     }
+}
+
+/// Whether the namespace of an event is gone or going, with all that it could be about.
+fn is_gone(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 404 || causes.any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// The list that a container of that name is in.

@@ -4,14 +4,12 @@
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use super::status::FAILURE;
 
 /// A kind that keeps a number of pods.
 pub(crate) trait Replicator:
@@ -38,8 +36,8 @@ pub(crate) trait Replicator:
     fn template(&self) -> Option<&PodTemplateSpec>;
     /// Its status now.
     fn status(&self) -> Option<&Self::Status>;
-    /// Since when its status says that pods cannot be made.
-    fn failing_since(&self) -> Option<Time>;
+    /// The conditions that its status has, as those of a ReplicaSet.
+    fn conditions(&self) -> Vec<ReplicaSetCondition>;
     /// A ReplicaSet's status as its own.
     fn status_from(status: ReplicaSetStatus) -> Self::Status;
 }
@@ -68,10 +66,8 @@ impl Replicator for ReplicaSet {
         self.status.as_ref()
     }
 
-    fn failing_since(&self) -> Option<Time> {
-        let conditions = self.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        let mut failures = conditions.filter(|c| c.type_ == FAILURE && c.status == "True");
-        failures.next()?.last_transition_time.clone()
+    fn conditions(&self) -> Vec<ReplicaSetCondition> {
+        self.status.iter().flat_map(|status| status.conditions.iter().flatten()).cloned().collect()
     }
 
     fn status_from(status: ReplicaSetStatus) -> ReplicaSetStatus {

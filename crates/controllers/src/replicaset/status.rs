@@ -54,19 +54,26 @@ fn has_labels<S: Replicator>(set: &S, pod: &Pod) -> bool {
     wanted.into_iter().flatten().all(|(key, value)| has.and_then(|l| l.get(key)) == Some(value))
 }
 
+/// The conditions that there are, with one that tells of a failure while there is one. It stays as it was first
+/// said: each failure names another pod, and a status that changed with each would wake its own controller for ever.
 fn conditions<S: Replicator>(
     set: &S,
     failure: Option<&ReconcileError>,
     now: Timestamp,
 ) -> Option<Vec<ReplicaSetCondition>> {
-    let failure = failure?;
-    Some(vec![ReplicaSetCondition {
-        type_: FAILURE.into(),
-        status: "True".into(),
-        reason: Some("FailedCreate".into()),
-        message: Some(failure_text(failure)),
-        last_transition_time: set.failing_since().or(Some(Time(now))),
-    }])
+    let mut conditions = set.conditions();
+    match failure {
+        None => conditions.retain(|condition| condition.type_ != FAILURE),
+        Some(_) if conditions.iter().any(|condition| condition.type_ == FAILURE) => {}
+        Some(failure) => conditions.push(ReplicaSetCondition {
+            type_: FAILURE.into(),
+            status: "True".into(),
+            reason: Some("FailedCreate".into()),
+            message: Some(failure_text(failure)),
+            last_transition_time: Some(Time(now)),
+        }),
+    }
+    (!conditions.is_empty()).then_some(conditions)
 }
 
 fn failure_text(failure: &ReconcileError) -> String {
@@ -130,5 +137,28 @@ mod tests {
         let now = "2026-01-01T00:01:00Z".parse().expect("a time");
         let (status, _) = observe(&set(0), &[pod], None, now);
         assert_eq!((status.replicas, status.terminating_replicas), (0, Some(1)));
+    }
+
+    #[test]
+    fn a_failure_is_said_once_and_others_conditions_stay() {
+        let now = "2026-01-01T00:01:00Z".parse().expect("a time");
+        let failure = |text: &str| {
+            let status = json!({"code": 403, "message": text});
+            let status: kube::core::Status = serde_json::from_value(status).expect("a status");
+            ReconcileError::Api(kube::Error::Api(Box::new(status)))
+        };
+        let texts = |set: &ReplicaSet, failure: Option<&ReconcileError>| -> Vec<String> {
+            let conditions = conditions(set, failure, now).unwrap_or_default();
+            conditions.into_iter().filter_map(|condition| condition.message).collect()
+        };
+        let mut set = set(0);
+        assert_eq!(texts(&set, Some(&failure("pod a is too much"))), ["pod a is too much"]);
+        let said = json!({"replicas": 0, "conditions": [
+            {"type": "Mine", "status": "True", "message": "stays"},
+            {"type": FAILURE, "status": "True", "message": "pod a is too much"}]});
+        set.status = Some(serde_json::from_value(said).expect("a status"));
+        let before = ["stays", "pod a is too much"];
+        assert_eq!(texts(&set, Some(&failure("pod b is too much"))), before);
+        assert_eq!(texts(&set, None), ["stays"]);
     }
 }

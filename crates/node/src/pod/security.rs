@@ -58,6 +58,18 @@ pub(crate) fn fs_group(pod: &Pod) -> Option<u32> {
     u32::try_from(group).ok()
 }
 
+/// The user that all containers of the pod are to run as, where each says so and says the same.
+pub(crate) fn common_user(pod: &Pod) -> Option<u32> {
+    let spec = pod.spec.as_ref()?;
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let mut users = containers.map(|container| {
+        let (own, shared) = contexts(pod, container);
+        own.and_then(|c| c.run_as_user).or(shared.and_then(|c| c.run_as_user))
+    });
+    let first = users.next()??;
+    users.all(|user| user == Some(first)).then(|| u32::try_from(first).ok()).flatten()
+}
+
 /// What the process may do.
 pub(crate) fn security(pod: &Pod, container: &Container) -> Security {
     let (own, shared) = contexts(pod, container);

@@ -10,15 +10,26 @@ use k8s_openapi::api::core::v1::{
 use super::VolumeError;
 use crate::pod::fields::{self, Place};
 use crate::pod::references::Sources;
+use crate::pod::security;
 
 /// The mode of a file when nothing else is said.
 const MODE: u32 = 0o644;
+/// The mode of a token that is for a user or a group.
+const TOKEN_MODE: u32 = 0o600;
 
 /// One file of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
     pub content: Vec<u8>,
     pub mode: u32,
+    /// Whose it is, if not root's.
+    pub owner: Option<u32>,
+}
+
+impl File {
+    fn of_root(content: Vec<u8>, mode: u32) -> Self {
+        Self { content, mode, owner: None }
+    }
 }
 
 /// The files of a volume by their path in it.
@@ -126,7 +137,7 @@ impl Context<'_> {
                 (None, Some(resource)) => fields::resource(self.pod, None, self.place, resource)?,
                 (None, None) => continue,
             };
-            let file = File { content: content.into_bytes(), mode: mode(item.mode, default) };
+            let file = File::of_root(content.into_bytes(), mode(item.mode, default));
             files.insert(item.path.clone(), file);
         }
         Ok(())
@@ -154,9 +165,18 @@ impl Context<'_> {
             let key = token_key(volume, token);
             let missing = || VolumeError::NoObject { kind: "token", name: key.clone() };
             let content = self.tokens.get(&key).ok_or_else(missing)?.clone().into_bytes();
-            files.insert(token.path.clone(), File { content, mode });
+            files.insert(token.path.clone(), self.token(content, mode));
         }
         Ok(())
+    }
+}
+
+impl Context<'_> {
+    /// A token is for the one user that the pod runs as, or for its `fsGroup`; for everybody only without both.
+    fn token(&self, content: Vec<u8>, mode: u32) -> File {
+        let owner = security::common_user(self.pod);
+        let is_somebodys = owner.is_some() || security::fs_group(self.pod).is_some();
+        File { content, mode: if is_somebodys { TOKEN_MODE } else { mode }, owner }
     }
 }
 
@@ -174,7 +194,7 @@ fn pick(
         return if optional { Ok(()) } else { Err(error) };
     };
     let Some(items) = keys.items else {
-        let file = |content| File { content, mode: keys.mode };
+        let file = |content| File::of_root(content, keys.mode);
         files.extend(all.into_iter().map(|(key, content)| (key, file(content))));
         return Ok(());
     };
@@ -182,7 +202,7 @@ fn pick(
         match all.get(&item.key) {
             Some(content) => {
                 let mode = mode(item.mode, keys.mode);
-                files.insert(item.path.clone(), File { content: content.clone(), mode });
+                files.insert(item.path.clone(), File::of_root(content.clone(), mode));
             }
             None if optional => {}
             None => {
@@ -270,6 +290,31 @@ mod tests {
                     "fieldRef": {"fieldPath": "metadata.labels"}}]}}]}}),
             &["ca.crt 644 1", "labels 644 x=\"y\"", "token 644 ey"],
         );
+    }
+
+    /// The mode and the owner of a token in a pod of this spec.
+    fn check_token(spec: Value, mode: u32, owner: Option<u32>) {
+        let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
+        let (place, sources) = (Place::default(), Sources::default());
+        let context =
+            Context { pod: &pod, place: &place, sources: &sources, tokens: &BTreeMap::new() };
+        let file = context.token(b"ey".to_vec(), 0o644);
+        assert_eq!((file.mode, file.owner), (mode, owner), "{spec}");
+    }
+
+    #[test]
+    fn a_token_is_for_the_user_and_group_of_the_pod() {
+        let spec = |shared: Value, own: Value| {
+            json!({"securityContext": shared, "containers": [
+                {"name": "a"}, {"name": "b", "securityContext": own}]})
+        };
+        check_token(spec(json!({}), json!({})), 0o644, None);
+        check_token(spec(json!({"runAsUser": 1000}), json!({})), 0o600, Some(1000));
+        check_token(spec(json!({"runAsUser": 1000}), json!({"runAsUser": 7})), 0o644, None);
+        check_token(spec(json!({}), json!({"runAsUser": 7})), 0o644, None);
+        check_token(spec(json!({"fsGroup": 10}), json!({})), 0o600, None);
+        let both = json!({"fsGroup": 10, "runAsUser": 1000});
+        check_token(spec(both, json!({})), 0o600, Some(1000));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ const DATA_NEXT: &str = "..data_tmp";
 /// directories belong to that group. Says whether anything changed.
 pub(crate) fn write(dir: &Path, files: &Files, group: Option<u32>) -> Result<bool, VolumeError> {
     fs::create_dir_all(dir).map_err(VolumeError::file("make", dir))?;
-    own(dir, 0o755, group).map_err(VolumeError::file("set the owner of", dir))?;
+    own(dir, 0o755, None, group).map_err(VolumeError::file("set the owner of", dir))?;
     if holds(&dir.join(DATA), files, group) {
         return Ok(false);
     }
@@ -39,15 +39,18 @@ pub(crate) fn write(dir: &Path, files: &Files, group: Option<u32>) -> Result<boo
     Ok(true)
 }
 
-/// Whether exactly these files are there with these modes.
+/// Whether exactly these files are there with these modes and owners.
 fn holds(data: &Path, files: &Files, group: Option<u32>) -> bool {
     if !data.is_dir() {
         return false;
     }
     let same = |(path, file): (&String, &File)| {
         let path = data.join(path);
-        let mode = fs::metadata(&path).map(|meta| meta.permissions().mode() & 0o777);
-        mode.is_ok_and(|mode| mode == effective_mode(file.mode, group))
+        let owned = |meta: fs::Metadata| {
+            meta.mode() & 0o777 == effective_mode(file.mode, group)
+                && file.owner.is_none_or(|owner| owner == meta.uid())
+        };
+        fs::metadata(&path).is_ok_and(owned)
             && fs::read(&path).is_ok_and(|content| content == file.content)
     };
     count(data).is_ok_and(|count| count == files.len()) && files.iter().all(same)
@@ -69,22 +72,22 @@ fn effective_mode(mode: u32, group: Option<u32>) -> u32 {
 
 fn write_all(dir: &Path, files: &Files, group: Option<u32>) -> Result<(), VolumeError> {
     fs::create_dir(dir).map_err(VolumeError::file("make", dir))?;
-    own(dir, 0o755, group).map_err(VolumeError::file("set the owner of", dir))?;
+    own(dir, 0o755, None, group).map_err(VolumeError::file("set the owner of", dir))?;
     for (path, file) in files {
         let path = dir.join(path);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(VolumeError::file("make", parent))?;
         }
         fs::write(&path, &file.content).map_err(VolumeError::file("write", &path))?;
-        own(&path, effective_mode(file.mode, group), group)
+        own(&path, effective_mode(file.mode, group), file.owner, group)
             .map_err(VolumeError::file("set the owner of", &path))?;
     }
     Ok(())
 }
 
-fn own(path: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
-    if group.is_some() {
-        chown(path, None, group)?;
+fn own(path: &Path, mode: u32, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
+    if user.is_some() || group.is_some() {
+        chown(path, user, group)?;
     }
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
@@ -125,7 +128,7 @@ mod tests {
     use super::*;
 
     fn files(list: &[(&str, &str)]) -> Files {
-        let file = |content: &str| File { content: content.into(), mode: 0o640 };
+        let file = |content: &str| File { content: content.into(), mode: 0o640, owner: None };
         list.iter().map(|(path, content)| ((*path).to_owned(), file(content))).collect()
     }
 
