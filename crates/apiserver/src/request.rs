@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use http::header::WARNING;
 use http::{HeaderValue, Method, Request};
 
-pub(crate) use self::authorize::{denial, listed_name};
+pub(crate) use self::authorize::{denial, listed_name, may_create};
 pub(crate) use self::call::Call;
 use self::path::Target;
 pub(crate) use self::path::unescape;

@@ -18,6 +18,11 @@ pub(super) fn object(call: &Call<'_>, verb: &str) -> ApiResult<()> {
     if streams && verb == "get" { ask(call, "create") } else { Ok(()) }
 }
 
+/// May this request make an object where it finds none?
+pub(crate) fn may_create(call: &Call<'_>) -> ApiResult<()> {
+    ask(call, "create")
+}
+
 fn ask(call: &Call<'_>, verb: &str) -> ApiResult<()> {
     let fields = selected_fields(call, verb);
     let name = call.name.as_deref().or_else(|| listed_name(&fields)).unwrap_or("");

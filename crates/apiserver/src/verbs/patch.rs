@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use super::create::{self, Managed};
 use super::mutate::{Part, mutate};
-use super::now;
+use super::{ATTEMPTS_MAX, now};
 use crate::audit;
 use crate::body::{Raw, Yaml};
 use crate::error::{ApiError, ApiResult};
 use crate::object::{meta, metadata_mut};
 use crate::options::options_invalid;
-use crate::request::Call;
+use crate::request::{self, Call};
 use crate::{body, respond};
 
 /// What a patch may be.
@@ -199,9 +199,12 @@ async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
     };
     let apply =
         Apply { call, manager, force: call.query.flag("force")?, config: config(call, raw)? };
-    loop {
+    // A webhook may say so too: its word ends the request.
+    let not_there = ApiError::not_found(call.kind, call.name());
+    let there = ApiError::already_exists(call.kind, call.name());
+    for _ in 0..ATTEMPTS_MAX {
         match mutate(call, part, Managed::Applied, |old| apply.over(old)).await {
-            Err(error) if error.code() == 404 && part == Part::Main => apply.may_create(error)?,
+            Err(error) if error == not_there && part == Part::Main => apply.may_create(error)?,
             other => return respond::made(call, StatusCode::OK, other?),
         }
         let mut object = apply.onto(None)?;
@@ -210,10 +213,11 @@ async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
         let made = create::insert(call, object, call.query.dry_run()?, Managed::Applied).await;
         match made {
             // Somebody made it in between: apply to that.
-            Err(error) if error.status().reason == "AlreadyExists" => {}
+            Err(error) if error == there => {}
             other => return respond::made(call, StatusCode::CREATED, other?),
         }
     }
+    Err(ApiError::contention(call.kind, "apply"))
 }
 
 fn config(call: &Call<'_>, raw: &Raw) -> ApiResult<Value> {
@@ -268,8 +272,10 @@ struct Apply<'a> {
 }
 
 impl Apply<'_> {
-    /// A configuration that names a uid or a version means one that is there.
+    /// Who may change objects may not make them by that. And a configuration that names a uid or a
+    /// version means one that is there.
     fn may_create(&self, not_found: ApiError) -> ApiResult<()> {
+        request::may_create(self.call)?;
         let uid = meta(&self.config, "uid");
         if !uid.is_empty() {
             let why = format!(

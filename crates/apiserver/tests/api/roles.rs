@@ -99,6 +99,30 @@ async fn who_sees_into_a_namespace_sees_the_namespace() {
 }
 
 #[tokio::test]
+async fn who_may_only_change_objects_makes_none_by_applying_them() {
+    let server = Server::start().await;
+    let rights = role("r", &["patch"], &["configmaps"], &[]);
+    make(&server, &format!("{LOCAL}/roles"), rights).await;
+    make(&server, &format!("{LOCAL}/rolebindings"), binding("Role", "r")).await;
+    let apply = async |code: u16, message: &str| {
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new"}});
+        let headers = [("content-type", "application/apply-patch+yaml")];
+        let request = format!("PATCH {CONFIG_MAPS}/new?fieldManager=bob");
+        let answer = server.ask_as(bob(), &request, &headers, body.to_string()).await;
+        let said = answer.body["message"].as_str().unwrap_or("");
+        assert_eq!((answer.code, said), (code, message));
+    };
+    let no = "configmaps \"new\" is forbidden: User \"bob\" cannot create resource \"configmaps\" in API group \"\" in the namespace \"default\"";
+    apply(403, no).await;
+    let rights = role("r", &["create", "patch"], &["configmaps"], &[]);
+    server.check(&format!("PUT {LOCAL}/roles/r"), rights, 200, json!({})).await;
+    apply(201, "").await;
+    let rights = role("r", &["patch"], &["configmaps"], &[]);
+    server.check(&format!("PUT {LOCAL}/roles/r"), rights, 200, json!({})).await;
+    apply(200, "").await;
+}
+
+#[tokio::test]
 async fn who_may_only_read_enters_no_container() {
     let server = Server::start().await;
     make(&server, PODS, pod("p")).await;

@@ -5,7 +5,7 @@ pub mod server;
 use serde_json::{Value, json};
 
 use self::server::{Hooks, patch};
-use crate::support::{CONFIG_MAPS, PODS, Server, deployment, pod};
+use crate::support::{CONFIG_MAPS, PODS, Server, admin, deployment, pod};
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -65,6 +65,29 @@ async fn a_validating_hook_refuses_creations_changes_and_deletions() {
     let off = format!("DELETE {GROUP}/validatingwebhookconfigurations/w");
     server.check(&off, Value::Null, 200, json!({})).await;
     server.check(&delete, Value::Null, 200, json!({})).await;
+}
+
+#[tokio::test]
+async fn what_a_hook_calls_missing_or_taken_is_not_tried_again() {
+    let refusing = |request: &Value| {
+        let creates = request["operation"] == "CREATE";
+        let (reason, code) = if creates { ("AlreadyExists", 409) } else { ("NotFound", 404) };
+        json!({"allowed": false, "status": {"reason": reason, "code": code, "message": "no"}})
+    };
+    let (server, hooks) = (Server::start().await, Hooks::start(refusing).await);
+    server.config_map("old", json!({})).await;
+    let all = json!([rule(&["CREATE", "UPDATE"], "", "v1", "configmaps")]);
+    configure(&server, "validating", "v", json!([hook(hooks.client(), all)])).await;
+    let denied = json!("admission webhook \"hook.example.com\" denied the request: no");
+    for (name, code) in [("new", 409), ("old", 404)] {
+        let mut object = config_map(name, json!({"k": "v"}));
+        object["apiVersion"] = "v1".into();
+        object["kind"] = "ConfigMap".into();
+        let apply = format!("PATCH {CONFIG_MAPS}/{name}?fieldManager=me");
+        let headers = [("content-type", "application/apply-patch+yaml")];
+        let answer = server.ask_as(admin(), &apply, &headers, object.to_string()).await;
+        assert_eq!((answer.code, &answer.body["message"]), (code, &denied));
+    }
 }
 
 #[tokio::test]
