@@ -11,15 +11,16 @@ mod address;
 mod admission;
 mod api_service;
 mod autoscaler;
-mod batch;
 mod budget;
 mod certificate;
 mod cluster;
 mod config;
 mod controller;
 mod cron;
+mod cron_job;
 mod csi;
 mod definition;
+mod domain_path;
 mod endpoint_slice;
 mod error;
 mod event;
@@ -27,6 +28,7 @@ mod failure_policy;
 mod field;
 mod flow;
 mod ingress;
+mod job;
 mod metadata;
 mod network;
 mod pod;
@@ -53,7 +55,8 @@ pub fn create(gvk: &Gvk, object: &Value) -> Vec<FieldError> {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Pod") => pod::create(&root),
         ("networking.k8s.io", "Ingress") => ingress::create(&root),
-        _ => always(gvk, &root),
+        ("batch", "CronJob") => cron_job::create(&root),
+        _ => always(gvk, &root, None),
     }
     errors.into_inner()
 }
@@ -63,7 +66,7 @@ pub fn update(gvk: &Gvk, new: &Value, old: &Value) -> Vec<FieldError> {
     let errors = Errors::default();
     let root = Field::root(new, &errors);
     metadata::update(gvk, &root.at("metadata"), old);
-    always(gvk, &root);
+    always(gvk, &root, Some(old));
     changed(gvk, &root, old);
     errors.into_inner()
 }
@@ -73,7 +76,17 @@ pub fn update_status(gvk: &Gvk, new: &Value, old: &Value) -> Vec<FieldError> {
     let errors = Errors::default();
     let root = Field::root(new, &errors);
     metadata::update(gvk, &root.at("metadata"), old);
-    status::check(gvk, &root);
+    status::check(gvk, &root, old);
+    errors.into_inner()
+}
+
+/// The same of a CertificateSigningRequest that is approved or denied.
+pub fn update_approval(new: &Value, old: &Value) -> Vec<FieldError> {
+    let errors = Errors::default();
+    let root = Field::root(new, &errors);
+    certificate::update_approval(&root, old);
+    let gvk = Gvk::new("certificates.k8s.io", "v1", "CertificateSigningRequest");
+    metadata::update(&gvk, &root.at("metadata"), old);
     errors.into_inner()
 }
 
@@ -96,11 +109,11 @@ fn update_pod(new: &Value, old: &Value, part: fn(&Field<'_>, &Value)) -> Vec<Fie
     errors.into_inner()
 }
 
-/// What must hold of an object whether it is new or changed.
-fn always(gvk: &Gvk, object: &Field<'_>) {
+/// What must hold of an object whether it is new or changed; `old` is what it was.
+fn always(gvk: &Gvk, object: &Field<'_>, old: Option<&Value>) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "ConfigMap") => config::config_map(object),
-        ("", "Event") => event::check(object, false),
+        ("", "Event") => event::check(object, old, false),
         ("", "Namespace") => cluster::namespace(object),
         ("", "Node") => cluster::node(object),
         ("", "Pod") => pod::check(object),
@@ -113,17 +126,17 @@ fn always(gvk: &Gvk, object: &Field<'_>) {
         ("autoscaling", "Scale") => workload::scale(object),
         ("coordination.k8s.io", "Lease") => cluster::lease(object),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice::check(object),
-        ("events.k8s.io", "Event") => event::check(object, true),
+        ("events.k8s.io", "Event") => event::check(object, old, true),
         ("networking.k8s.io", "Ingress") => ingress::check(object),
         ("networking.k8s.io", "IngressClass") => ingress::class(object),
         ("rbac.authorization.k8s.io", _) => rbac::check(&gvk.kind, object),
         ("scheduling.k8s.io", "PriorityClass") => priority_class::check(object),
-        _ => others(gvk, object),
+        _ => others(gvk, object, old),
     }
 }
 
 /// The same of kinds that nothing here acts upon, or whose controllers are elsewhere.
-fn others(gvk: &Gvk, object: &Field<'_>) {
+fn others(gvk: &Gvk, object: &Field<'_>, old: Option<&Value>) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Endpoints") => network::endpoints(object),
         ("", "LimitRange") => budget::limits(object),
@@ -145,8 +158,8 @@ fn others(gvk: &Gvk, object: &Field<'_>) {
         ("apps", "DaemonSet") => controller::daemon_set(object),
         ("apps", "StatefulSet") => controller::stateful_set(object),
         ("autoscaling", "HorizontalPodAutoscaler") => autoscaler::check(object),
-        ("batch", "CronJob") => batch::cron_job(object),
-        ("batch", "Job") => batch::job(object),
+        ("batch", "CronJob") => cron_job::check(object, old),
+        ("batch", "Job") => job::check(object),
         ("certificates.k8s.io", _) => certificate::check(object),
         ("flowcontrol.apiserver.k8s.io", "FlowSchema") => flow::schema(object),
         ("flowcontrol.apiserver.k8s.io", _) => flow::level(object),
@@ -185,7 +198,7 @@ fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
         ("apps", "ControllerRevision") => controller::update_revision(object, old),
         ("apps", "DaemonSet") => controller::update_daemon_set(object, old),
         ("apps", "StatefulSet") => controller::update_stateful_set(object, old),
-        ("batch", "Job") => batch::update_job(object, old),
+        ("batch", "Job") => job::update(object, old),
         ("certificates.k8s.io", _) => certificate::update(object, old),
         ("networking.k8s.io", "IPAddress") => network::update_ip_address(object, old),
         ("networking.k8s.io", "ServiceCIDR") => network::update_service_range(object, old),

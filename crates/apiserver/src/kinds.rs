@@ -197,6 +197,14 @@ impl Kind {
         }
     }
 
+    /// By whose rules a stored form is judged: those for Events depend on how they came.
+    fn judged_gvk(&self) -> api::Gvk {
+        match &*self.group {
+            "events.k8s.io" => self.gvk(),
+            _ => self.stored_gvk(),
+        }
+    }
+
     /// `group/version/Kind` of what is stored.
     pub(crate) fn stored_as(&self) -> String {
         match &self.custom {
@@ -282,8 +290,8 @@ impl Kind {
         warn: &mut dyn FnMut(String),
     ) -> Vec<api::FieldError> {
         let mut errors = match old {
-            Some(old) => api::validation::update(&self.stored_gvk(), object, old),
-            None => api::validation::create(&self.stored_gvk(), object),
+            Some(old) => api::validation::update(&self.judged_gvk(), object, old),
+            None => api::validation::create(&self.judged_gvk(), object),
         };
         if let Some(custom) = &self.custom {
             errors.extend(custom.problems(object, old, warn));

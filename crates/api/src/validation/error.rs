@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Duplicate,
     /// A value is malformed.
     Invalid,
+    /// A value is malformed, and too large or too much of the server's own to be shown.
+    InvalidUnshown,
     /// A value is of another type than its schema wants.
     TypeInvalid,
     /// A value is none of those known.
@@ -51,7 +53,7 @@ impl ErrorKind {
             Self::NotFound => "Not found",
             Self::Required => "Required value",
             Self::Duplicate => "Duplicate value",
-            Self::Invalid | Self::TypeInvalid => "Invalid value",
+            Self::Invalid | Self::InvalidUnshown | Self::TypeInvalid => "Invalid value",
             Self::NotSupported => "Unsupported value",
             Self::Forbidden => "Forbidden",
             Self::TooLong => "Too long",
@@ -66,7 +68,7 @@ impl ErrorKind {
             Self::NotFound => "FieldValueNotFound",
             Self::Required => "FieldValueRequired",
             Self::Duplicate => "FieldValueDuplicate",
-            Self::Invalid => "FieldValueInvalid",
+            Self::Invalid | Self::InvalidUnshown => "FieldValueInvalid",
             Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotSupported => "FieldValueNotSupported",
             Self::Forbidden => "FieldValueForbidden",
@@ -77,7 +79,14 @@ impl ErrorKind {
     }
 
     fn hides_value(self) -> bool {
-        matches!(self, Self::Required | Self::Forbidden | Self::TooLong | Self::Internal)
+        matches!(
+            self,
+            Self::Required
+                | Self::Forbidden
+                | Self::TooLong
+                | Self::Internal
+                | Self::InvalidUnshown
+        )
     }
 }
 
@@ -87,7 +96,7 @@ impl FieldError {
         let mut text = self.kind.title().to_owned();
         if !self.kind.hides_value() {
             text.push_str(": ");
-            text.push_str(&show(&self.value));
+            text.push_str(&self.shown());
         }
         if !self.detail.is_empty() {
             text.push_str(": ");
@@ -95,13 +104,13 @@ impl FieldError {
         }
         text
     }
-}
 
-/// Go prints texts quoted, a null as the text "null", and the rest as JSON.
-fn show(value: &Value) -> String {
-    match value {
-        Value::Null => "\"null\"".to_owned(),
-        other => other.to_string(),
+    /// The value as JSON. What checks schemas has a text for null.
+    fn shown(&self) -> String {
+        match (self.kind, &self.value) {
+            (ErrorKind::TypeInvalid, Value::Null) => "\"null\"".to_owned(),
+            (_, value) => value.to_string(),
+        }
     }
 }
 
@@ -156,7 +165,9 @@ mod tests {
         );
         check(ErrorKind::Required, Value::Null, "", "spec.x: Required value");
         check(ErrorKind::Duplicate, json!("a"), "", "spec.x: Duplicate value: \"a\"");
-        check(ErrorKind::Invalid, Value::Null, "no", "spec.x: Invalid value: \"null\": no");
+        check(ErrorKind::Invalid, Value::Null, "no", "spec.x: Invalid value: null: no");
+        check(ErrorKind::TypeInvalid, Value::Null, "no", "spec.x: Invalid value: \"null\": no");
+        check(ErrorKind::InvalidUnshown, json!(1), "no", "spec.x: Invalid value: no");
         check(ErrorKind::Forbidden, json!(1), "not now", "spec.x: Forbidden: not now");
     }
 

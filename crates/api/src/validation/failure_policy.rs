@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::field::Field;
+use super::job;
 use crate::names;
 
 const RULES_MAX: usize = 20;
 const CODES_MAX: usize = 255;
+const INDEXES_LEN_MAX: usize = 64 * 1024;
 const ACTIONS: [&str; 4] = ["Count", "FailIndex", "FailJob", "Ignore"];
 
 /// The policies of a Job's spec.
@@ -24,8 +26,11 @@ pub(super) fn check(spec: &Field<'_>) {
         .collect();
     let per_index = spec.at("backoffLimitPerIndex").is_some();
     rules.items().for_each(|rule| failure(&rule, &containers, per_index));
-    if spec.at("completionMode").text() == "Indexed" && spec.at("successPolicy").is_some() {
-        success(spec);
+    let policy = spec.at("successPolicy");
+    match spec.at("completionMode").text() {
+        _ if !policy.is_some() => {}
+        "Indexed" => success(spec),
+        _ => policy.invalid("requires indexed completion mode"),
     }
 }
 
@@ -45,6 +50,15 @@ fn failure(rule: &Field<'_>, containers: &BTreeSet<&str>, per_index: bool) {
         conditions.too_many(RULES_MAX);
     }
     conditions.items().for_each(|condition| self::condition(&condition));
+    match (codes.is_some(), !conditions.is_empty()) {
+        (true, true) => {
+            rule.invalid_unshown("specifying both OnExitCodes and OnPodConditions is not supported")
+        }
+        (false, false) => {
+            rule.invalid_unshown("specifying one of OnExitCodes and OnPodConditions is required")
+        }
+        _ => {}
+    }
 }
 
 /// As Go prints a list with quotes.
@@ -106,19 +120,35 @@ fn success(spec: &Field<'_>) {
     if rules.len() > RULES_MAX {
         rules.too_many(RULES_MAX);
     }
-    let completions = spec.at("completions");
-    for rule in rules.items() {
-        let (indexes, count) = (rule.at("succeededIndexes"), rule.at("succeededCount"));
-        if !indexes.is_some() && !count.is_some() {
-            rule.required("at least one of succeededCount or succeededIndexes must be specified");
-        }
-        count.not_negative();
-        if completions.is_some() && count.number() > completions.number() {
-            count.invalid(format!(
-                "must be less than or equal to {} (the number of specified completions)",
-                completions.number()
-            ));
-        }
+    let completions = spec.at("completions").number();
+    rules.items().for_each(|rule| succeeded(&rule, completions));
+}
+
+/// Which indexes must succeed, or how many of them.
+fn succeeded(rule: &Field<'_>, completions: i64) {
+    let (indexes, count) = (rule.at("succeededIndexes"), rule.at("succeededCount"));
+    if !indexes.is_some() && !count.is_some() {
+        rule.required("at least one of succeededCount or succeededIndexes must be specified");
+    }
+    if indexes.text().len() > INDEXES_LEN_MAX {
+        indexes.too_long(INDEXES_LEN_MAX);
+    }
+    let total = job::indexes::total(indexes.text(), completions);
+    if let Err(why) = &total {
+        indexes.invalid(format!("error parsing succeededIndexes: {why}"));
+    }
+    count.not_negative();
+    if count.number() > completions {
+        count.invalid(format!(
+            "must be less than or equal to {completions} (the number of specified completions)"
+        ));
+    }
+    let total = total.unwrap_or_default();
+    if indexes.is_some() && count.number() > total {
+        count.invalid(format!(
+            "must be less than or equal to {total} (the number of indexes in the specified \
+             succeededIndexes field)"
+        ));
     }
 }
 
@@ -133,6 +163,9 @@ mod tests {
         let mut spec = json!({"template": {"spec": {"restartPolicy": "Never",
             "containers": [{"name": "a", "image": "a:1"}]}}});
         spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        spec["manualSelector"] = true.into();
+        spec["selector"] = json!({"matchLabels": {"a": "b"}});
+        spec["template"]["metadata"] = json!({"labels": {"a": "b"}});
         let mut object = json!({"metadata": {"name": "a", "namespace": "b"}, "spec": spec});
         let gvk = "batch/v1/Job".parse().unwrap();
         crate::defaults::apply(&gvk, &mut object);

@@ -132,6 +132,11 @@ impl<'a> Field<'a> {
         self.push(ErrorKind::Invalid, self.value.clone(), detail);
     }
 
+    /// The value is malformed, and upstream does not show it.
+    pub(super) fn invalid_unshown(&self, detail: impl Into<String>) {
+        self.push(ErrorKind::InvalidUnshown, Value::Null, detail);
+    }
+
     /// The text is malformed; a missing one shows as Go's empty text.
     pub(super) fn invalid_text(&self, detail: impl Into<String>) {
         self.push(ErrorKind::Invalid, self.text().into(), detail);

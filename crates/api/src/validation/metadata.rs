@@ -58,10 +58,9 @@ fn common(gvk: &Gvk, metadata: &Field<'_>) {
 /// What a kind's names must look like.
 fn name_rule(gvk: &Gvk) -> NameRule {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
-        ("", "Namespace") => names::dns_label,
+        ("", "Namespace") | ("apps", "StatefulSet") => names::dns_label,
         ("", "Service") => names::dns1035_label,
         ("", "Event")
-        | ("events.k8s.io", _)
         | ("apiregistration.k8s.io", _)
         | ("certificates.k8s.io", "CertificateSigningRequest")
         | ("policy", _)

@@ -36,15 +36,11 @@ fn requirement(expression: &Field<'_>) {
 /// A selector that a workload must have and that must select the pods of its template.
 pub(super) fn of_template(spec: &Field<'_>) {
     let selector = spec.at("selector");
-    let labels = spec.at("template").at("metadata").at("labels");
-    let no_match = || {
-        let shown = if labels.is_some() { labels.value.clone() } else { serde_json::json!({}) };
-        labels.invalid_as(shown, "`selector` does not match template `labels`");
-    };
     if !selector.is_some() {
         selector.required("");
         // What selects nothing does not select these.
-        return no_match();
+        matches_template(spec);
+        return;
     }
     check(&selector);
     if ["matchLabels", "matchExpressions"].iter().all(|field| selector.at(field).is_empty()) {
@@ -52,9 +48,18 @@ pub(super) fn of_template(spec: &Field<'_>) {
         selector.invalid("empty selector is invalid for deployment");
         return;
     }
-    match LabelSelector::from_object(selector.value) {
-        Ok(made) if made.matches(|key| labels.value.get(key)?.as_str()) => {}
-        Ok(_) => no_match(),
-        Err(_) => selector.invalid("invalid label selector"),
+    if !matches_template(spec) {
+        selector.invalid("invalid label selector");
     }
+}
+
+/// The pods of the template are among those selected. `false`: the selector is none.
+pub(super) fn matches_template(spec: &Field<'_>) -> bool {
+    let selector = spec.at("selector");
+    let labels = spec.at("template").at("metadata").at("labels");
+    let Ok(made) = LabelSelector::from_object(selector.value) else { return false };
+    if !made.matches(|key| labels.value.get(key)?.as_str()) {
+        labels.invalid("`selector` does not match template `labels`");
+    }
+    true
 }

@@ -2,33 +2,80 @@
 
 use std::net::IpAddr;
 
-use super::address;
-use super::field::Field;
-use crate::{Gvk, names};
+use serde_json::Value;
 
-/// Numbers of pods, which are at most those of `replicas`.
-const PARTS: [&str; 6] = [
-    "fullyLabeledReplicas",
-    "readyReplicas",
-    "availableReplicas",
-    "currentReplicas",
-    "updatedReplicas",
-    "unavailableReplicas",
+use super::field::Field;
+use super::{address, certificate, job};
+use crate::{Gvk, names, read};
+
+/// How many pods a workload has: all of them, then those in one state or another.
+struct Counts {
+    /// What is not negative, in upstream's order.
+    numbers: &'static [&'static str],
+    /// What is at most `replicas`.
+    parts: &'static [&'static str],
+    /// What upstream calls those that available ones are among.
+    ready: &'static str,
+}
+
+const REPLICA_SET: Counts = Counts {
+    numbers: &[
+        "replicas",
+        "fullyLabeledReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "observedGeneration",
+    ],
+    parts: &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+    ready: "readyReplicas",
+};
+const DEPLOYMENT: Counts = Counts {
+    numbers: &[
+        "observedGeneration",
+        "replicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+        "collisionCount",
+    ],
+    parts: &["updatedReplicas", "readyReplicas", "availableReplicas"],
+    ready: "readyReplicas",
+};
+const STATEFUL_SET: Counts = Counts {
+    numbers: &[
+        "replicas",
+        "readyReplicas",
+        "currentReplicas",
+        "updatedReplicas",
+        "availableReplicas",
+        "observedGeneration",
+        "collisionCount",
+    ],
+    parts: &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
+    ready: "status.readyReplicas",
+};
+const DAEMON_SET: [&str; 9] = [
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "desiredNumberScheduled",
+    "numberReady",
+    "observedGeneration",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberUnavailable",
+    "collisionCount",
 ];
 
-pub(super) fn check(gvk: &Gvk, object: &Field<'_>) {
+pub(super) fn check(gvk: &Gvk, object: &Field<'_>, old: &Value) {
     let status = object.at("status");
     match (gvk.group.as_str(), gvk.kind.as_str()) {
-        ("", "ReplicationController") | ("apps", "ReplicaSet") => {
-            counts(&status, &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"]);
-        }
-        ("apps", "Deployment") => {
-            counts(&status, &["updatedReplicas", "readyReplicas", "availableReplicas"]);
-        }
-        ("apps", "StatefulSet") => counts(
-            &status,
-            &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
-        ),
+        ("", "ReplicationController") | ("apps", "ReplicaSet") => counts(&status, &REPLICA_SET),
+        ("apps", "Deployment") => counts(&status, &DEPLOYMENT),
+        ("apps", "StatefulSet") => counts(&status, &STATEFUL_SET),
+        ("apps", "DaemonSet") => DAEMON_SET.iter().for_each(|one| status.at(one).not_negative()),
+        ("batch", "Job") => job::status::check(object, old),
+        ("certificates.k8s.io", _) => certificate::update_status(object, old),
         ("policy", "PodDisruptionBudget") => {
             let numbers =
                 ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
@@ -37,23 +84,31 @@ pub(super) fn check(gvk: &Gvk, object: &Field<'_>) {
         ("", "Service") | ("networking.k8s.io", "Ingress") => balancer(&status),
         _ => {}
     }
+    if gvk.group == "apps" {
+        collisions(&status.at("collisionCount"), read::at(old, &["status", "collisionCount"]));
+    }
 }
 
 /// How many pods there are, and that no part of them is more than all.
-fn counts(status: &Field<'_>, parts: &[&str]) {
+fn counts(status: &Field<'_>, counts: &Counts) {
     const TOO_MANY: &str = "cannot be greater than status.replicas";
     let all = status.at("replicas");
-    all.not_negative();
-    PARTS.iter().for_each(|field| status.at(field).not_negative());
-    status.at("observedGeneration").not_negative();
-    for part in parts.iter().map(|field| status.at(field)) {
+    counts.numbers.iter().for_each(|field| status.at(field).not_negative());
+    for part in counts.parts.iter().map(|field| status.at(field)) {
         if part.number() > all.number() {
             part.invalid(TOO_MANY);
         }
     }
     let (available, ready) = (status.at("availableReplicas"), status.at("readyReplicas"));
     if available.number() > ready.number() {
-        available.invalid("cannot be greater than readyReplicas");
+        available.invalid(format!("cannot be greater than {}", counts.ready));
+    }
+}
+
+/// Names that were taken make more of them, never fewer.
+fn collisions(count: &Field<'_>, old: &Value) {
+    if old.as_i64().is_some_and(|old| !count.is_some() || count.number() < old) {
+        count.invalid_number("cannot be decremented");
     }
 }
 

@@ -43,8 +43,7 @@ pub(super) fn replication_controller(object: &Field<'_>) {
     }
     let labels = pods.at("metadata").at("labels");
     if wanted.entries().any(|(key, value)| labels.value.get(key) != Some(value.value)) {
-        let shown = if labels.is_some() { labels.value.clone() } else { serde_json::json!({}) };
-        labels.invalid_as(shown, "`selector` does not match template `labels`");
+        labels.invalid("`selector` does not match template `labels`");
     }
     template(&pods, "ReplicationController");
 }

@@ -46,16 +46,21 @@ pub(crate) fn approve(old: &Value, new: &Value) -> Value {
     kept
 }
 
-/// A status keeps the decisions there are and takes no new ones.
+/// A status keeps the decisions there are as they are. Whether there are others, or fewer, is for
+/// validation to find.
 pub(crate) fn keep_decisions(old: &Value, new: &mut Value) {
-    let is_decision = |condition: &Value| DECISIONS.iter().any(|kind| condition["type"] == **kind);
-    let of = |object: &Value, decided: bool| -> Vec<Value> {
-        let all = list(object, "/status/conditions").iter();
-        all.filter(|condition| is_decision(condition) == decided).cloned().collect()
-    };
-    let conditions = [of(old, true), of(new, false)].concat();
-    if !conditions.is_empty() || new["status"].get("conditions").is_some() {
-        child_mut(new, "status").insert("conditions".to_owned(), conditions.into());
+    for kind in DECISIONS {
+        let of = |object: &Value| -> Vec<Value> {
+            let all = list(object, "/status/conditions").iter();
+            all.filter(|condition| condition["type"] == kind).cloned().collect()
+        };
+        let (had, given) = (of(old), of(new));
+        if had.len() != given.len() {
+            continue;
+        }
+        let conditions = new.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        let places = conditions.into_iter().flatten().filter(|one| one["type"] == kind);
+        places.zip(had).for_each(|(place, kept)| *place = kept);
     }
     date(new);
 }
@@ -85,17 +90,22 @@ mod tests {
     }
 
     #[test]
-    fn a_status_neither_approves_nor_withdraws_an_approval() {
-        let condition = |kind: &str| json!({"type": kind, "status": "True"});
-        let with = |kinds: &[&str]| {
-            let all: Vec<Value> = kinds.iter().map(|kind| condition(kind)).collect();
-            json!({"status": {"conditions": all}})
-        };
-        let mut new = with(&["Failed", "Denied"]);
-        keep_decisions(&with(&["Approved"]), &mut new);
-        let kinds: Vec<&Value> =
-            list(&new, "/status/conditions").iter().map(|condition| &condition["type"]).collect();
-        assert_eq!(kinds, ["Approved", "Failed"]);
-        assert!(new["status"]["conditions"][1]["lastUpdateTime"].is_string());
+    fn a_status_keeps_the_decisions() {
+        let condition =
+            |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason});
+        let with = |all: &[Value]| json!({"status": {"conditions": all}});
+        let mut new = with(&[condition("Failed", "x"), condition("Approved", "changed")]);
+        keep_decisions(&with(&[condition("Approved", "first")]), &mut new);
+        let of = |index: usize| new["status"]["conditions"][index].clone();
+        assert_eq!(of(1), condition("Approved", "first"));
+        assert!(of(0)["lastUpdateTime"].is_string());
+    }
+
+    #[test]
+    fn a_decision_by_the_status_is_left_for_validation() {
+        let given = json!({"type": "Approved", "status": "True", "lastUpdateTime": "t", "lastTransitionTime": "t"});
+        let mut new = json!({"status": {"conditions": [given]}});
+        keep_decisions(&json!({"status": {}}), &mut new);
+        assert_eq!(new["status"]["conditions"], json!([given]));
     }
 }

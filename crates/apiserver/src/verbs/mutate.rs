@@ -203,7 +203,12 @@ fn warn(call: &Call<'_>, part: Part, old: &Value, new: &Value) {
 /// What this part may not touch stays as it was.
 fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
     match part {
-        Part::Main if kind.strategy.status => copy(old, new, "status"),
+        Part::Main if kind.strategy.status => {
+            copy(old, new, "status");
+            if kind.strategy.signed_by_requester {
+                copy(old, new, "spec");
+            }
+        }
         Part::Main | Part::Scale | Part::Binding => {}
         Part::Status => {
             let mut kept = old.clone();
@@ -278,9 +283,10 @@ fn validate(call: &Call<'_>, part: Part, old: &Value, new: &Value) -> ApiResult<
     let kind = call.kind;
     let errors = match part {
         // A custom object's status is as its schema says too.
-        Part::Status | Part::Approval if kind.custom.is_none() => {
+        Part::Status if kind.custom.is_none() => {
             api::validation::update_status(&kind.stored_gvk(), new, old)
         }
+        Part::Approval => api::validation::update_approval(new, old),
         Part::Binding if kind.custom.is_none() => return Ok(()),
         Part::Debuggers => api::validation::update_debuggers(new, old),
         Part::Resources => api::validation::update_resources(new, old),

@@ -36,11 +36,16 @@ fn stateful_sets_change_in_few_fields() {
 #[test]
 fn jobs_end() {
     const KIND: &str = "batch/v1/Job";
-    let job = || object(json!({"template": template("Never")}));
+    let labelled = |policy: &str| {
+        let template = with(template(policy), "/metadata", json!({"labels": {"a": "b"}}));
+        object(json!({"manualSelector": true, "selector": {"matchLabels": {"a": "b"}},
+            "template": template}))
+    };
+    let job = || labelled("Never");
     check(KIND, job(), &[]);
     let expected =
         "spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\"";
-    check(KIND, object(json!({"template": template("Always")})), &[expected]);
+    check(KIND, labelled("Always"), &[expected]);
     let more = with(job(), "/spec/completions", json!(3));
     let expected = "spec.completions: Invalid value: 3: field is immutable";
     check_update(KIND, more, job(), &[expected]);
