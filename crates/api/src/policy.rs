@@ -5,6 +5,7 @@
 
 mod authorizer;
 mod declared;
+pub(crate) mod device;
 mod environment;
 mod evaluate;
 mod expression;

@@ -20,6 +20,7 @@ mod cron;
 mod cron_job;
 mod csi;
 mod definition;
+mod device;
 mod domain_path;
 mod endpoint_slice;
 mod error;
@@ -41,6 +42,7 @@ mod service;
 mod source;
 mod status;
 mod storage;
+mod storage_class;
 mod storage_names;
 mod workload;
 
@@ -114,8 +116,8 @@ fn always(gvk: &Gvk, object: &Field<'_>, old: Option<&Value>) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "ConfigMap") => config::config_map(object),
         ("", "Event") => event::check(object, old, false),
-        ("", "Namespace") => cluster::namespace(object),
-        ("", "Node") => cluster::node(object),
+        ("", "Namespace") => cluster::namespace(object, old.is_some()),
+        ("", "Node") => cluster::node(object, old),
         ("", "Pod") => pod::check(object),
         ("", "PodTemplate") => pod::template(&object.at("template")),
         ("", "Secret") => config::secret(object),
@@ -157,7 +159,7 @@ fn others(gvk: &Gvk, object: &Field<'_>, old: Option<&Value>) {
         ("apps", "ControllerRevision") => controller::revision(object),
         ("apps", "DaemonSet") => controller::daemon_set(object),
         ("apps", "StatefulSet") => controller::stateful_set(object),
-        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler::check(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler::check(object, old),
         ("batch", "CronJob") => cron_job::check(object, old),
         ("batch", "Job") => job::check(object),
         ("certificates.k8s.io", _) => certificate::check(object),
@@ -168,12 +170,24 @@ fn others(gvk: &Gvk, object: &Field<'_>, old: Option<&Value>) {
         ("networking.k8s.io", "ServiceCIDR") => network::service_range(object),
         ("node.k8s.io", _) => network::runtime_class(object),
         ("policy", "PodDisruptionBudget") => budget::disruption(object),
+        ("resource.k8s.io", kind) => devices(kind, object, old),
         ("storage.k8s.io", "CSIDriver") => csi::driver(object),
         ("storage.k8s.io", "CSINode") => csi::node(object),
         ("storage.k8s.io", "CSIStorageCapacity") => csi::capacity(object),
-        ("storage.k8s.io", "StorageClass") => storage::class(object),
-        ("storage.k8s.io", "VolumeAttachment") => storage::attachment(object),
-        ("storage.k8s.io", "VolumeAttributesClass") => storage::attributes_class(object),
+        ("storage.k8s.io", "StorageClass") => storage_class::class(object),
+        ("storage.k8s.io", "VolumeAttachment") => storage_class::attachment(object),
+        ("storage.k8s.io", "VolumeAttributesClass") => storage_class::attributes_class(object),
+        _ => {}
+    }
+}
+
+/// Requests for devices do not change, so they are judged once.
+fn devices(kind: &str, object: &Field<'_>, old: Option<&Value>) {
+    match kind {
+        "DeviceClass" => device::class(object),
+        "ResourceClaim" if old.is_none() => device::claim(object),
+        "ResourceClaimTemplate" if old.is_none() => device::template(object),
+        "ResourceSlice" => device::slice(object, old),
         _ => {}
     }
 }
@@ -207,11 +221,12 @@ fn changed(gvk: &Gvk, object: &Field<'_>, old: &Value) {
             object.at("spec").immutable(crate::read::at(old, &["spec"]));
         }
         ("storage.k8s.io", "CSIDriver") => csi::update_driver(object, old),
+        ("storage.k8s.io", "CSINode") => csi::update_node(object, old),
         ("storage.k8s.io", "CSIStorageCapacity") => csi::update_capacity(object, old),
-        ("storage.k8s.io", "StorageClass") => storage::update_class(object, old),
-        ("storage.k8s.io", "VolumeAttachment") => storage::update_attachment(object, old),
+        ("storage.k8s.io", "StorageClass") => storage_class::update_class(object, old),
+        ("storage.k8s.io", "VolumeAttachment") => storage_class::update_attachment(object, old),
         ("storage.k8s.io", "VolumeAttributesClass") => {
-            storage::update_attributes_class(object, old);
+            storage_class::update_attributes_class(object, old);
         }
         _ => {}
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cel::{Declared, Field, ListKind, Object, Shape, Type};
 
-fn object(name: &str, fields: &[(&str, Declared)]) -> Declared {
+pub(super) fn object(name: &str, fields: &[(&str, Declared)]) -> Declared {
     let field = |declared: &Declared, json_name: &str| Field {
         json_name: json_name.to_owned(),
         declared: Arc::new(declared.clone()),
@@ -18,7 +18,7 @@ fn list(item: Declared) -> Declared {
     Declared { shape: Shape::List(Arc::new(item), ListKind::Atomic), ..Declared::anything() }
 }
 
-fn map(value: Declared) -> Declared {
+pub(super) fn map(value: Declared) -> Declared {
     Declared { shape: Shape::Map(Arc::new(value)), ..Declared::anything() }
 }
 

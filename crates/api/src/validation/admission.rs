@@ -60,7 +60,7 @@ fn qualified(name: &Field<'_>) {
     }
     let problems = names::dns_subdomain(name.text());
     if !problems.is_empty() {
-        problems.into_iter().for_each(|problem| name.invalid(problem));
+        name.invalid(problems.join(","));
     } else if name.text().split('.').count() < 3 {
         name.invalid("should be a domain with at least three segments separated by dots");
     }
@@ -111,7 +111,8 @@ fn resources(list: &Field<'_>) {
         }
         single |= text == "*";
         let Some((resource, sub)) = text.split_once('/') else {
-            plain |= text != "*";
+            // As upstream: the last one counts.
+            plain = text != "*";
             continue;
         };
         if all_below.contains(resource) {

@@ -1,9 +1,11 @@
 //! HorizontalPodAutoscalers, in their version 2 form.
 
-use super::field::Field;
-use super::pod;
-use crate::names;
+use serde_json::Value;
+
+use super::field::{Field, NOT_NEGATIVE};
+use super::{pod, resource_name};
 use crate::quantity::Quantity;
+use crate::{names, read};
 
 /// The field that each type of metric has. The order is upstream's.
 const SOURCES: [(&str, &str); 5] = [
@@ -15,11 +17,14 @@ const SOURCES: [(&str, &str); 5] = [
 ];
 const TYPES: [&str; 5] = ["ContainerResource", "External", "Object", "Pods", "Resource"];
 
-pub(super) fn check(object: &Field<'_>) {
+/// What had no replicas at times may go on so, which nothing new may.
+pub(super) fn check(object: &Field<'_>, old: Option<&Value>) {
     let spec = object.at("spec");
     let (fewest, most) = (spec.at("minReplicas"), spec.at("maxReplicas"));
-    if fewest.is_some() && fewest.number() < 1 {
-        fewest.invalid("must be greater than or equal to 1");
+    let had_none = old.is_some_and(|old| read::at(old, &["spec", "minReplicas"]) == 0);
+    let least = if had_none { 0 } else { 1 };
+    if fewest.is_some() && fewest.number() < least {
+        fewest.invalid(format!("must be greater than or equal to {least}"));
     }
     if most.number() < 1 {
         most.invalid_number("must be greater than 0");
@@ -28,7 +33,14 @@ pub(super) fn check(object: &Field<'_>) {
         most.invalid_number("must be greater than or equal to `minReplicas`");
     }
     reference(&spec.at("scaleTargetRef"));
-    spec.at("metrics").items().for_each(|metric| self::metric(&metric));
+    let metrics = spec.at("metrics");
+    metrics.items().for_each(|metric| self::metric(&metric));
+    let outside = |metric: Field<'_>| ["Object", "External"].contains(&metric.at("type").text());
+    if fewest.is_some() && fewest.number() == 0 && !metrics.items().any(outside) {
+        metrics.forbidden(
+            "must specify at least one Object or External metric to support scaling to zero replicas",
+        );
+    }
     for direction in ["scaleUp", "scaleDown"] {
         let rules = spec.at("behavior").at(direction);
         if rules.is_some() {
@@ -78,6 +90,7 @@ fn metric(metric: &Field<'_>) {
 
 fn source(kind: &str, source: &Field<'_>) {
     const RAW: &str = "must set either a target value for metric or a per-pod target";
+    const OF_OBJECT: &str = "must set either a target value or averageValue";
     let aim = source.at("target");
     let [whole, share, average] =
         ["value", "averageUtilization", "averageValue"].map(|field| aim.at(field));
@@ -89,7 +102,7 @@ fn source(kind: &str, source: &Field<'_>) {
             named(&source.at("metric").at("name"), "must specify a metric name");
             target(&aim);
             if !whole.is_some() && !average.is_some() {
-                average.required(RAW);
+                average.required(if kind == "object" { OF_OBJECT } else { RAW });
             }
             if kind == "external" && whole.is_some() && average.is_some() {
                 whole.forbidden("may not set both a target value for metric and a per-pod target");
@@ -98,7 +111,7 @@ fn source(kind: &str, source: &Field<'_>) {
         "pods" => {
             named(&source.at("metric").at("name"), "must specify a metric name");
             target(&aim);
-            if !is_positive(&average) {
+            if !average.is_some() {
                 average.required("must specify a positive target averageValue");
             }
         }
@@ -106,8 +119,8 @@ fn source(kind: &str, source: &Field<'_>) {
             if source.at("name").is_empty() {
                 source.at("name").required("must specify a resource name");
             }
-            if kind == "containerResource" && source.at("container").is_empty() {
-                source.at("container").required("must specify a container");
+            if kind == "containerResource" {
+                of_container(source);
             }
             target(&aim);
             if !share.is_some() && !average.is_some() {
@@ -117,6 +130,18 @@ fn source(kind: &str, source: &Field<'_>) {
                 average.forbidden("may not set both a target raw value and a target utilization");
             }
         }
+    }
+}
+
+/// What one container of each pod takes.
+fn of_container(source: &Field<'_>) {
+    let (name, container) = (source.at("name"), source.at("container"));
+    if !name.is_empty() {
+        resource_name::of_container(name.text(), &name);
+    }
+    match container.is_empty() {
+        true => container.required("must specify a container"),
+        false => container.well_formed(names::dns_label),
     }
 }
 
@@ -151,6 +176,10 @@ fn rules(rules: &Field<'_>) {
         window.invalid("must be greater than or equal to zero");
     } else if window.number() > WINDOW_SECONDS_MAX {
         window.invalid(format!("must be less than or equal to {WINDOW_SECONDS_MAX}"));
+    }
+    let tolerance = rules.at("tolerance");
+    if let Some(quantity) = pod::quantity(&tolerance).filter(|quantity| quantity.is_negative()) {
+        tolerance.invalid_as(quantity.to_string(), NOT_NEGATIVE);
     }
     let known = ["Disabled", "Max", "Min"];
     if select.is_some() && !known.contains(&select.text()) {

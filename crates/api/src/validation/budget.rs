@@ -129,7 +129,8 @@ fn scope_fits(scope: &str, resource: &str) -> bool {
     }
 }
 
-fn whole_quantity(name: &str, amount: &Field<'_>) {
+/// An amount of something that a quota counts.
+pub(super) fn whole_quantity(name: &str, amount: &Field<'_>) {
     quantity(amount);
     let whole = Quantity::from_value(amount.value).is_ok_and(|quantity| !quantity.is_whole());
     if resource_name::is_whole(name) && whole {

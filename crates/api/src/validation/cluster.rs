@@ -8,13 +8,15 @@ use super::field::{Field, NOT_NEGATIVE};
 use super::{metadata, pod, resource_name};
 use crate::{names, read};
 
+/// How candidates for a Lease are chosen, where the cluster chooses.
+const OLDEST: &str = "OldestEmulationVersion";
 const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
-pub(super) fn namespace(object: &Field<'_>) {
+/// `changed`: it is not new, and upstream says which finalizer is wrong.
+pub(super) fn namespace(object: &Field<'_>, changed: bool) {
     let finalizers = object.at("spec").at("finalizers");
-    for name in finalizers.items() {
-        // Upstream leaves the index out of the path.
-        let name = finalizers.showing(name.value);
+    for item in finalizers.items() {
+        let name = if changed { item } else { finalizers.showing(item.value) };
         name.well_formed(names::qualified_name);
         if name.text() != "kubernetes" && !name.text().contains('/') {
             name.invalid_text(
@@ -29,12 +31,29 @@ pub(super) fn lease(object: &Field<'_>) {
     spec.at("leaseDurationSeconds").positive();
     spec.at("leaseTransitions").not_negative();
     let (strategy, preferred) = (spec.at("strategy"), spec.at("preferredHolder"));
-    if preferred.is_some() && strategy.is_empty() {
-        preferred.forbidden("may only be specified when `strategy` is defined");
+    if strategy.is_some() {
+        // Upstream has the field in the path twice.
+        let at = strategy.at("strategy").showing(strategy.value);
+        if strategy.text().contains('/') {
+            at.well_formed(names::qualified_name);
+        } else if strategy.text() != OLDEST {
+            at.unsupported(&[OLDEST]);
+        }
+    }
+    if !preferred.is_empty() && strategy.is_empty() {
+        preferred.forbidden("may only be specified if `strategy` is defined");
     }
 }
 
-pub(super) fn node(object: &Field<'_>) {
+pub(super) fn node(object: &Field<'_>, old: Option<&Value>) {
+    taints(object);
+    node_status(object);
+    if old.is_none() {
+        ranges(&object.at("spec").at("podCIDRs"));
+    }
+}
+
+fn taints(object: &Field<'_>) {
     let mut seen = BTreeSet::new();
     // Upstream's path is that of the metadata.
     let taints = object.at("metadata").at("taints").showing(object.at("spec").at("taints").value);
@@ -50,13 +69,34 @@ pub(super) fn node(object: &Field<'_>) {
             taint.duplicate_because("taints must be unique by key and effect pair");
         }
     }
+}
+
+/// What a Node says that it has.
+pub(super) fn node_status(object: &Field<'_>) {
     for side in ["capacity", "allocatable"] {
         let amounts = object.at("status").at(side);
         amounts.entries().for_each(|(name, _)| of_node(name, &amounts.at(name)));
     }
-    for range in object.at("spec").at("podCIDRs").items() {
+}
+
+/// The addresses of a Node's pods: a range of each family.
+fn ranges(ranges: &Field<'_>) {
+    for range in ranges.items() {
         if !is_range(range.text()) {
             range.invalid("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+        }
+    }
+    if ranges.len() < 2 {
+        return;
+    }
+    let new = ranges.items().filter(|range| range.text().contains(':')).count();
+    if ranges.len() > 2 || new != 1 {
+        ranges.invalid("may specify no more than one CIDR for each IP family");
+    }
+    let mut seen = BTreeSet::new();
+    for range in ranges.items() {
+        if !seen.insert(range.text()) {
+            range.duplicate();
         }
     }
 }

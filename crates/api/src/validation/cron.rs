@@ -25,6 +25,11 @@ const WORDS: [&str; 7] =
 
 /// What is wrong with a schedule, in the words of the library that upstream reads them with.
 pub(super) fn problem(text: &str) -> Option<String> {
+    let zoned = text.starts_with("TZ=") || text.starts_with("CRON_TZ=");
+    let text = match text.split_once(' ') {
+        Some((_, rest)) if zoned => rest.trim(),
+        _ => text,
+    };
     if text.starts_with('@') {
         return word(text);
     }

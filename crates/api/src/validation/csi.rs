@@ -11,9 +11,14 @@ use crate::{names, read};
 pub(super) fn driver(object: &Field<'_>) {
     let modes = object.at("spec").at("volumeLifecycleModes");
     let spec = object.at("spec");
-    for field in ["attachRequired", "podInfoOnMount", "storageCapacity"] {
+    // Upstream calls the first one so.
+    for (field, path) in [
+        ("attachRequired", "attachedRequired"),
+        ("podInfoOnMount", "podInfoOnMount"),
+        ("storageCapacity", "storageCapacity"),
+    ] {
         if !spec.at(field).is_some() {
-            spec.at(field).required("");
+            spec.at(path).required("");
         }
     }
     let policies = ["File", "None", "ReadWriteOnceWithFSType"];
@@ -22,32 +27,38 @@ pub(super) fn driver(object: &Field<'_>) {
         policy.unsupported(&policies);
     }
     let mut seen = BTreeSet::new();
-    for (index, token) in spec.at("tokenRequests").items().enumerate() {
+    for token in spec.at("tokenRequests").items() {
         let (audience, seconds) = (token.at("audience"), token.at("expirationSeconds"));
         if !seen.insert(audience.text()) {
-            audience.duplicate();
+            audience.showing(&audience.text().into()).duplicate();
+            continue;
         }
-        let at = spec.at(&format!("tokenRequests[{index}]")).at("expirationSeconds");
         if seconds.is_some() && seconds.number() < 10 * 60 {
-            at.showing(seconds.value).invalid("may not specify a duration less than 10 minutes");
+            seconds.invalid("may not specify a duration less than 10 minutes");
         }
         if seconds.number() > 1 << 32 {
-            at.showing(seconds.value)
-                .invalid("may not specify a duration larger than 2^32 seconds");
+            seconds.invalid("may not specify a duration larger than 2^32 seconds");
         }
     }
     for mode in modes.items() {
         if !["Ephemeral", "Persistent"].contains(&mode.text()) {
-            modes.showing(mode.value).unsupported(&["Ephemeral", "Persistent"]);
+            modes.showing(mode.value).unsupported(&["Persistent", "Ephemeral"]);
         }
+    }
+    let period = spec.at("nodeAllocatableUpdatePeriodSeconds");
+    if period.is_some() && period.number() < 10 {
+        period.invalid("must be greater than or equal to 10 seconds");
     }
 }
 
 pub(super) fn update_driver(object: &Field<'_>, old: &Value) {
     let spec = object.at("spec");
-    for field in ["attachRequired", "volumeLifecycleModes"] {
-        spec.at(field).immutable(read::at(old, &["spec", field]));
-    }
+    let attaches = spec.at("attachRequired");
+    spec.at("attachedRequired")
+        .showing(attaches.value)
+        .immutable(read::at(old, &["spec", "attachRequired"]));
+    let modes = "volumeLifecycleModes";
+    spec.at(modes).immutable(read::at(old, &["spec", modes]));
 }
 
 pub(super) fn node(object: &Field<'_>) {
@@ -62,24 +73,37 @@ pub(super) fn node(object: &Field<'_>) {
             id.invalid(format!("must be {ID_LEN_MAX} characters or less"));
         }
         driver.at("allocatable").at("count").not_negative();
-        topology(&driver.at("topologyKeys"));
         if !seen.insert(driver.at("name").text()) {
             driver.at("name").duplicate();
         }
+        topology(&driver);
     }
 }
 
-/// Keys of labels, each once.
-fn topology(keys: &Field<'_>) {
+/// Keys of labels, each once. Upstream's paths are those of the driver.
+fn topology(driver: &Field<'_>) {
     let mut seen = BTreeSet::new();
-    for key in keys.items() {
-        if key.is_empty() {
-            key.required("");
-        } else {
-            key.well_formed(names::qualified_name);
-        }
-        if !seen.insert(key.text()) {
+    for key in driver.at("topologyKeys").items().map(|key| driver.showing(key.value)) {
+        key.must_be_given();
+        if !seen.insert(key.text().to_owned()) {
             key.duplicate();
+        }
+        key.well_formed(names::qualified_name);
+    }
+}
+
+/// What a driver once said of a node stays, but for how many volumes this takes.
+pub(super) fn update_node(object: &Field<'_>, old: &Value) {
+    let drivers = object.at("spec").at("drivers");
+    let fixed = |driver: &Value| {
+        let mut fields = driver.clone();
+        fields.as_object_mut().map(|fields| fields.remove("allocatable"));
+        fields
+    };
+    for old in read::list(read::at(old, &["spec"]), "drivers") {
+        let same_name = |driver: &Field<'_>| driver.at("name").value == read::at(old, &["name"]);
+        for new in drivers.items().filter(same_name) {
+            drivers.showing(&fixed(new.value)).immutable(&fixed(old));
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::{names, read};
 
 const ENDPOINTS_MAX: usize = 1000;
 const ADDRESSES_MAX: usize = 100;
+/// Of what was known of an endpoint's place, and of hints.
+const LABELS_MAX: usize = 16;
+const HINTS_MAX: usize = 8;
 const PORTS_MAX: usize = 20_000;
 const FAMILIES: [&str; 3] = ["FQDN", "IPv4", "IPv6"];
 
@@ -34,23 +37,65 @@ fn endpoint(endpoint: &Field<'_>, family: &str) {
     match addresses.len() {
         0 => addresses.required("must contain at least 1 address"),
         1..=ADDRESSES_MAX => {}
-        _ => return addresses.too_many(ADDRESSES_MAX),
+        _ => addresses.too_many(ADDRESSES_MAX),
     }
     for item in addresses.items() {
         match family {
             "IPv4" | "IPv6" => address::endpoint(&item, family),
-            "FQDN" => item.well_formed(names::dns_subdomain),
+            "FQDN" => full_name(&item),
             _ => {}
         }
     }
     let (hostname, node) = (endpoint.at("hostname"), endpoint.at("nodeName"));
-    if hostname.is_some() {
-        hostname.well_formed(names::dns_label);
-    }
     if node.is_some() {
         node.well_formed(names::dns_subdomain);
     }
-    metadata::labels(&endpoint.at("deprecatedTopology"));
+    let topology = endpoint.at("deprecatedTopology");
+    if topology.len() > LABELS_MAX {
+        topology.too_many(LABELS_MAX);
+    }
+    metadata::labels(&topology);
+    if hostname.is_some() {
+        hostname.well_formed(names::dns_label);
+    }
+    let hints = endpoint.at("hints");
+    named(&hints.at("forZones"), names::label_value);
+    named(&hints.at("forNodes"), names::dns_subdomain);
+}
+
+/// A name of at least two parts, which may end with a dot.
+fn full_name(name: &Field<'_>) {
+    let text = name.text();
+    let plain = text.strip_suffix('.').unwrap_or(text);
+    if text.is_empty() {
+        return name.required("");
+    }
+    let problems = names::dns_subdomain(plain);
+    let parts: Vec<&str> = plain.split('.').collect();
+    if !problems.is_empty() {
+        name.invalid_as(plain, problems.join(","));
+    } else if parts.len() < 2 {
+        name.invalid_as(plain, "should be a domain with at least two segments separated by dots");
+    } else {
+        let wrong = parts.into_iter().map(|part| (part, names::dns_label(part)));
+        if let Some((part, problems)) = wrong.into_iter().find(|(_, wrong)| !wrong.is_empty()) {
+            name.invalid_as(part, problems.join(","));
+        }
+    }
+}
+
+/// Where an endpoint is best used from, each once.
+fn named(list: &Field<'_>, rule: fn(&str) -> Vec<String>) {
+    if list.len() > HINTS_MAX {
+        return list.too_many(HINTS_MAX);
+    }
+    let mut seen = BTreeSet::new();
+    for name in list.items().map(|item| item.at("name")) {
+        if !seen.insert(name.text()) {
+            name.duplicate();
+        }
+        name.well_formed(rule);
+    }
 }
 
 fn ports(ports: &Field<'_>) {
@@ -59,18 +104,15 @@ fn ports(ports: &Field<'_>) {
     }
     let mut seen = BTreeSet::new();
     for port in ports.items() {
-        let (name, number, app) = (port.at("name"), port.at("port"), port.at("appProtocol"));
+        let (name, app) = (port.at("name"), port.at("appProtocol"));
         if !name.is_empty() {
             name.well_formed(names::dns_label);
         }
         if !seen.insert(name.text()) {
             name.showing(&name.text().into()).duplicate();
         }
-        if number.is_some() {
-            address::port(&number);
-        }
         address::protocol(&port.at("protocol"));
-        if !app.is_empty() {
+        if app.is_some() {
             app.well_formed(names::qualified_name);
         }
     }

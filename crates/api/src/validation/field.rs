@@ -53,6 +53,12 @@ impl<'a> Field<'a> {
         })
     }
 
+    /// One item of this list; null where there are not so many.
+    pub(super) fn item(&self, index: usize) -> Self {
+        let value = self.value.get(index).unwrap_or(&Value::Null);
+        Self { path: format!("{}[{index}]", self.path), value, errors: self.errors }
+    }
+
     /// The entries of this map.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a> {
         let here = self.clone();

@@ -5,6 +5,11 @@ use crate::names;
 
 const PRECEDENCE_MAX: i64 = 10_000;
 const EXEMPT: &str = "exempt";
+const ANY: &str = "*";
+const VERBS: [&str; 9] =
+    ["create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"];
+/// The bits of a request's hash, of which a hand of queues is dealt.
+const HASH_BITS: f64 = 60.0;
 
 pub(super) fn schema(object: &Field<'_>) {
     let (name, spec) = (object.at("metadata").at("name"), object.at("spec"));
@@ -36,44 +41,131 @@ fn rule(rule: &Field<'_>) {
     if subjects.is_empty() {
         subjects.required("subjects must contain at least one value");
     }
-    for subject in subjects.items() {
-        let kinds = [("Group", "group"), ("ServiceAccount", "serviceAccount"), ("User", "user")];
-        let kind = subject.at("kind");
-        let Some((name, field)) = kinds.into_iter().find(|(name, _)| *name == kind.text()) else {
-            kind.unsupported(&["Group", "ServiceAccount", "User"]);
-            continue;
-        };
-        if !subject.at(field).is_some() {
-            subject
-                .at(field)
-                .required(format!("{field} is required when subject kind is '{name}'"));
-        } else {
-            subject.at(field).at("name").must_be_given();
-        }
-    }
+    subjects.items().for_each(|subject| self::subject(&subject));
     let (resources, others) = (rule.at("resourceRules"), rule.at("nonResourceRules"));
     if resources.is_empty() && others.is_empty() {
         rule.required("at least one of resourceRules and nonResourceRules has to be non-empty");
     }
-    for resource in resources.items() {
-        for field in ["verbs", "apiGroups", "resources"] {
-            filled(&resource.at(field), field);
-        }
-        if resource.at("namespaces").is_empty() && !resource.at("clusterScope").flag() {
-            let why =
-                "resource rules that are not cluster scoped must supply at least one namespace";
-            resource.at("namespaces").required(why);
-        }
-    }
-    for other in others.items() {
-        filled(&other.at("verbs"), "verbs");
-        filled(&other.at("nonResourceURLs"), "nonResourceURLs");
+    resources.items().for_each(|rule| of_resources(&rule));
+    for rule in others.items() {
+        verbs(&rule.at("verbs"));
+        paths(&rule.at("nonResourceURLs"));
     }
 }
 
-fn filled(list: &Field<'_>, field: &str) {
-    if list.is_empty() {
-        list.required(format!("{field} must contain at least one value"));
+/// One of three kinds of callers, named in the field of its kind.
+fn subject(subject: &Field<'_>) {
+    const KINDS: [(&str, &str); 3] =
+        [("ServiceAccount", "serviceAccount"), ("User", "user"), ("Group", "group")];
+    let kind = subject.at("kind");
+    let Some((name, field)) = KINDS.into_iter().find(|(name, _)| *name == kind.text()) else {
+        return kind.unsupported(&["Group", "ServiceAccount", "User"]);
+    };
+    let given = subject.at(field);
+    match given.is_some() {
+        false => given.required(format!("{field} is required when subject kind is '{name}'")),
+        true => given.at("name").must_be_given(),
+    }
+    if given.is_some() && field == "serviceAccount" {
+        account(&given);
+    }
+    for (name, other) in KINDS.into_iter().filter(|(other, _)| *other != kind.text()) {
+        if subject.at(other).is_some() {
+            subject
+                .at(other)
+                .forbidden(format!("{other} is forbidden when subject kind is not '{name}'"));
+        }
+    }
+}
+
+fn account(account: &Field<'_>) {
+    let (name, namespace) = (account.at("name"), account.at("namespace"));
+    if !name.is_empty() && name.text() != ANY {
+        name.well_formed(names::dns_subdomain);
+    }
+    match namespace.is_empty() {
+        true => namespace.required("must specify namespace for service account"),
+        false => namespace.well_formed(names::dns_label),
+    }
+}
+
+fn has_any(list: &Field<'_>) -> bool {
+    list.items().any(|item| item.text() == ANY)
+}
+
+fn verbs(verbs: &Field<'_>) {
+    if verbs.is_empty() {
+        verbs.required("verbs must contain at least one value");
+    } else if has_any(verbs) {
+        if verbs.len() > 1 {
+            verbs.invalid("if '*' is present, must not specify other verbs");
+        }
+    } else if !verbs.items().all(|verb| VERBS.contains(&verb.text())) {
+        verbs.unsupported(&VERBS);
+    }
+}
+
+fn of_resources(rule: &Field<'_>) {
+    verbs(&rule.at("verbs"));
+    for (field, one, others) in
+        [("apiGroups", "api group", "api groups"), ("resources", "resource", "resources")]
+    {
+        let list = rule.at(field);
+        if list.is_empty() {
+            list.required(format!("resource rules must supply at least one {one}"));
+        } else if list.len() > 1 && has_any(&list) {
+            list.invalid(format!("if '*' is present, must not specify other {others}"));
+        }
+    }
+    let namespaces = rule.at("namespaces");
+    if namespaces.is_empty() && !rule.at("clusterScope").flag() {
+        namespaces.required(
+            "resource rules that are not cluster scoped must supply at least one namespace",
+        );
+    } else if has_any(&namespaces) {
+        if namespaces.len() > 1 {
+            namespaces.invalid("if '*' is present, must not specify other namespaces");
+        }
+    } else {
+        for namespace in namespaces.items() {
+            for problem in names::dns_label(namespace.text()) {
+                namespace.invalid_text(format!(
+                    "each member of this list must be '*' or a DNS-1123 label; {problem}"
+                ));
+            }
+        }
+    }
+}
+
+fn paths(paths: &Field<'_>) {
+    if paths.is_empty() {
+        return paths.required("nonResourceURLs must contain at least one value");
+    }
+    if has_any(paths) {
+        if paths.len() > 1 {
+            paths.invalid("if '*' is present, must not specify other non-resource URLs");
+        }
+        return;
+    }
+    for path in paths.items() {
+        if let Some(problem) = path_problem(path.text()) {
+            path.invalid_text(problem);
+        }
+    }
+}
+
+fn path_problem(path: &str) -> Option<&'static str> {
+    match path {
+        "" => Some("must not be empty"),
+        "/" => None,
+        _ if !path.starts_with('/') => Some("must start with slash"),
+        _ if path.contains(' ') => Some("must not contain white-space"),
+        _ if path.contains("//") => Some("must not contain double slash"),
+        _ => match path.matches(ANY).count() {
+            0 => None,
+            1 if path.ends_with("/*") => None,
+            _ => Some("wildcard can only do suffix matching"),
+        },
     }
 }
 
@@ -125,7 +217,7 @@ fn shares(limited: &Field<'_>) {
 
 fn queues(queuing: &Field<'_>) {
     const QUEUES_MAX: i64 = 10_000_000;
-    for field in ["queueLengthLimit", "queues", "handSize"] {
+    for field in ["queueLengthLimit", "queues"] {
         if queuing.at(field).number() <= 0 {
             queuing.at(field).invalid_number("must be positive");
         }
@@ -134,8 +226,21 @@ fn queues(queuing: &Field<'_>) {
     if queues.number() > QUEUES_MAX {
         queues.invalid(format!("must not be greater than {QUEUES_MAX}"));
     }
-    if hand.number() > queues.number() {
-        let why = format!("should not be greater than queues ({})", queues.number());
-        hand.invalid(why);
+    let (deck, size) = (queues.number(), hand.number());
+    if size <= 0 {
+        hand.invalid_number("must be positive");
+    } else if size > deck {
+        hand.invalid(format!("should not be greater than queues ({deck})"));
+    } else if deals_too_much(deck, size) {
+        hand.invalid(format!(
+            "required entropy bits of deckSize {deck} and handSize {size} should not be greater \
+             than {HASH_BITS}"
+        ));
     }
+}
+
+/// Does it take more bits than a hash has to deal hands of `size`? As upstream reckons them.
+fn deals_too_much(deck: i64, size: i64) -> bool {
+    let number = |number: i64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    (number(deck).log2() * number(size)).ceil() > HASH_BITS
 }

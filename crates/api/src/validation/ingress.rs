@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::address;
 use super::field::Field;
+use super::{address, domain_path};
 use crate::{meta, names, read};
 
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -29,7 +29,7 @@ pub(super) fn check(object: &Field<'_>) {
     let spec = object.at("spec");
     let (rules, backend) = (spec.at("rules"), spec.at("defaultBackend"));
     if rules.is_empty() && !backend.is_some() {
-        spec.invalid_as(json!([]), "either `defaultBackend` or `rules` must be specified");
+        spec.showing(rules.value).invalid("either `defaultBackend` or `rules` must be specified");
     }
     if backend.is_some() {
         self::backend(&backend);
@@ -134,19 +134,10 @@ fn service(backend: &Field<'_>, service: &Field<'_>) {
 pub(super) fn class(object: &Field<'_>) {
     const CONTROLLER_LEN_MAX: usize = 250;
     let controller = object.at("spec").at("controller");
-    let text = controller.text();
-    if text.len() > CONTROLLER_LEN_MAX {
+    if controller.text().len() > CONTROLLER_LEN_MAX {
         controller.too_long(CONTROLLER_LEN_MAX);
     }
-    match text.split_once('/') {
-        _ if text.is_empty() => controller.required(""),
-        Some((domain, path)) if !domain.is_empty() && !path.is_empty() => {
-            names::dns_subdomain(domain)
-                .into_iter()
-                .for_each(|problem| controller.invalid(problem));
-        }
-        _ => controller.invalid("must be a domain-prefixed path (such as \"acme.io/foo\")"),
-    }
+    domain_path::check(&controller);
     let parameters = object.at("spec").at("parameters");
     if parameters.is_some() {
         reference(&parameters);
@@ -159,9 +150,10 @@ fn reference(reference: &Field<'_>) {
     if reference.at("apiGroup").is_some() {
         reference.at("apiGroup").well_formed(names::dns_subdomain);
     }
-    for field in ["kind", "name"].map(|field| reference.at(field)) {
+    for word in ["kind", "name"] {
+        let field = reference.at(word);
         match field.is_empty() {
-            true => field.required(""),
+            true => field.required(format!("{word} is required")),
             false => field.well_formed(names::path_segment),
         }
     }
@@ -169,7 +161,12 @@ fn reference(reference: &Field<'_>) {
 
 fn scope(parameters: &Field<'_>) {
     let (scope, space) = (parameters.at("scope"), parameters.at("namespace"));
-    scope.one_of(&["Cluster", "Namespace"]);
+    if !scope.is_some() {
+        return scope.required("");
+    }
+    if !["Cluster", "Namespace"].contains(&scope.text()) {
+        scope.unsupported(&["Cluster", "Namespace"]);
+    }
     match scope.text() {
         "Namespace" if !space.is_some() => {
             space.required("`parameters.scope` is set to 'Namespace'");

@@ -165,6 +165,10 @@ pub(super) fn endpoints(object: &Field<'_>) {
             }
             address::port(&port.at("port"));
             address::protocol(&port.at("protocol"));
+            let app = port.at("appProtocol");
+            if app.is_some() {
+                app.well_formed(names::qualified_name);
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ mod resources;
 mod scheduling;
 mod security;
 mod spread;
+mod status;
 mod update;
 mod volume;
 
@@ -29,6 +30,7 @@ pub(super) use debug::update as update_debuggers;
 pub(super) use resize::update as update_resources;
 pub(super) use resources::{overhead, quantity};
 pub(super) use scheduling::{node_selector, tolerations};
+pub(super) use status::update as update_status;
 pub(super) use update::update;
 
 /// A new Pod.

@@ -12,6 +12,7 @@ use self::binding::match_resources;
 use self::expressions::Expressions;
 use super::admission::known;
 use super::field::Field;
+use super::status::conditions as conditions_of;
 use crate::names;
 use crate::policy::Result;
 
@@ -104,6 +105,15 @@ fn common(spec: &Field<'_>) -> Expressions {
     let variables = spec.at("variables");
     bounded(&variables).for_each(|variable| check_variable(&variable, &mut expressions));
     expressions
+}
+
+/// What was found out about a policy.
+pub(super) fn status(status: &Field<'_>) {
+    for warning in status.at("typeChecking").at("expressionWarnings").items() {
+        warning.at("warning").must_be_given();
+        warning.at("fieldRef").must_be_given();
+    }
+    conditions_of(&status.at("conditions"));
 }
 
 fn param_kind(kind: &Field<'_>) {

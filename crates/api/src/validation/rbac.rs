@@ -70,7 +70,7 @@ fn rule(rule: &Field<'_>, namespaced: bool) {
 fn binding(binding: &Field<'_>, namespaced: bool) {
     let role = binding.at("roleRef");
     one_of(&role.at("apiGroup"), &[GROUP]);
-    one_of(&role.at("kind"), if namespaced { &["ClusterRole", "Role"] } else { &["ClusterRole"] });
+    one_of(&role.at("kind"), if namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] });
     match role.at("name") {
         name if name.is_empty() => name.required(""),
         name => name.well_formed(names::path_segment),
@@ -91,19 +91,8 @@ fn subject(subject: &Field<'_>, namespaced: bool) {
                 subject.at("namespace").must_be_given();
             }
         }
-        "User" => {
-            if name.is_empty() {
-                name.invalid_text("user name cannot be empty");
-            }
-            one_of(&group, &[GROUP]);
-        }
-        "Group" => {
-            if name.is_empty() {
-                name.invalid_text("group name cannot be empty");
-            }
-            one_of(&group, &[GROUP]);
-        }
-        _ => subject.at("kind").unsupported(&["Group", "ServiceAccount", "User"]),
+        "User" | "Group" => one_of(&group, &[GROUP]),
+        _ => subject.at("kind").unsupported(&["ServiceAccount", "User", "Group"]),
     }
 }
 
@@ -190,7 +179,7 @@ mod tests {
             json!({"roleRef": {"apiGroup": super::GROUP, "kind": "Role"}, "subjects": [{"kind": "Robot", "name": "a"}]}),
             &[
                 "roleRef.name: Required value",
-                "subjects[0].kind: Unsupported value: \"Robot\": supported values: \"Group\", \"ServiceAccount\", \"User\"",
+                "subjects[0].kind: Unsupported value: \"Robot\": supported values: \"ServiceAccount\", \"User\", \"Group\"",
             ],
         );
     }

@@ -40,7 +40,7 @@ fn is_native(name: &str) -> bool {
 }
 
 /// A device or the like, which somebody else counts.
-fn is_extended(name: &str) -> bool {
+pub(super) fn is_extended(name: &str) -> bool {
     let requested = format!("requests.{name}");
     !is_native(name)
         && !name.starts_with("requests.")

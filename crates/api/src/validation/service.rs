@@ -1,9 +1,12 @@
 //! Services. Addresses and node ports that are given away are the API server's to check.
 
+mod update;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+pub(super) use self::update::update;
 use super::field::Field;
 use super::{address, metadata};
 use crate::{names, read};
@@ -14,6 +17,7 @@ const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort
 const BALANCERS_ONLY: &str = "may only be used when `type` is 'LoadBalancer'";
 
 pub(super) fn check(object: &Field<'_>) {
+    topology_mode(&object.at("metadata").at("annotations"));
     let spec = object.at("spec");
     let headless = is_headless(spec.value);
     of_type(&spec, headless);
@@ -37,41 +41,12 @@ pub(super) fn check(object: &Field<'_>) {
     traffic_policies(&spec);
 }
 
-/// The address of a Service is known to its clients and must not change while it has one.
-pub(super) fn update(object: &Field<'_>, old: &Value) {
-    let (spec, old) = (object.at("spec"), read::at(old, &["spec"]));
-    balancer_stays(&spec, old);
-    let had = read::text(old, "clusterIP");
-    let named = [spec.value, old].iter().any(|spec| read::text(spec, "type") == "ExternalName");
-    let now = spec.at("clusterIP").text();
-    if named || had.is_empty() || had == now {
-        return;
-    }
-    let addresses = spec.at("clusterIPs");
-    let shown = if addresses.is_empty() { json!([now]) } else { addresses.value.clone() };
-    let detail = match now.is_empty() {
-        true => "primary clusterIP can not be unset",
-        false => "may not change once set",
-    };
-    addresses.key("0").invalid_as(shown, detail);
-}
-
-fn balancer_stays(spec: &Field<'_>, old: &Value) {
-    let balances = |spec: &Value| read::text(spec, "type") == "LoadBalancer";
-    if !balances(spec.value) || !balances(old) {
-        return;
-    }
-    let class = spec.at("loadBalancerClass");
-    if *class.value != *read::at(old, &["loadBalancerClass"]) {
-        class.invalid("may not change once set");
-    }
-    let local = |spec: &Value| read::text(spec, "externalTrafficPolicy") == "Local";
-    let port = spec.at("healthCheckNodePort");
-    if local(spec.value)
-        && local(old)
-        && port.number() != read::int(old, "healthCheckNodePort").unwrap_or_default()
-    {
-        port.forbidden("field is immutable");
+/// The old and the new name of one annotation.
+fn topology_mode(annotations: &Field<'_>) {
+    const OLD: &str = "service.kubernetes.io/topology-aware-hints";
+    let (old, new) = (annotations.key(OLD), annotations.key("service.kubernetes.io/topology-mode"));
+    if old.is_some() && new.is_some() && old.text() != new.text() {
+        new.invalid(format!("must match annotations[{OLD}] when both are specified"));
     }
 }
 

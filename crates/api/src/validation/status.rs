@@ -1,131 +1,72 @@
 //! What a write of an object's status may say.
 
-use std::net::IpAddr;
+mod conditions;
+mod core;
+mod workload;
 
 use serde_json::Value;
 
+use self::workload::{DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, collisions, counts};
 use super::field::Field;
-use super::{address, certificate, job};
-use crate::{Gvk, names, read};
+use super::{certificate, cluster, device, job, pod, policy, storage_class};
+use crate::Gvk;
 
-/// How many pods a workload has: all of them, then those in one state or another.
-struct Counts {
-    /// What is not negative, in upstream's order.
-    numbers: &'static [&'static str],
-    /// What is at most `replicas`.
-    parts: &'static [&'static str],
-    /// What upstream calls those that available ones are among.
-    ready: &'static str,
-}
-
-const REPLICA_SET: Counts = Counts {
-    numbers: &[
-        "replicas",
-        "fullyLabeledReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "observedGeneration",
-    ],
-    parts: &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
-    ready: "readyReplicas",
-};
-const DEPLOYMENT: Counts = Counts {
-    numbers: &[
-        "observedGeneration",
-        "replicas",
-        "updatedReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "unavailableReplicas",
-        "collisionCount",
-    ],
-    parts: &["updatedReplicas", "readyReplicas", "availableReplicas"],
-    ready: "readyReplicas",
-};
-const STATEFUL_SET: Counts = Counts {
-    numbers: &[
-        "replicas",
-        "readyReplicas",
-        "currentReplicas",
-        "updatedReplicas",
-        "availableReplicas",
-        "observedGeneration",
-        "collisionCount",
-    ],
-    parts: &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
-    ready: "status.readyReplicas",
-};
-const DAEMON_SET: [&str; 9] = [
-    "currentNumberScheduled",
-    "numberMisscheduled",
-    "desiredNumberScheduled",
-    "numberReady",
-    "observedGeneration",
-    "updatedNumberScheduled",
-    "numberAvailable",
-    "numberUnavailable",
-    "collisionCount",
-];
+pub(super) use self::conditions::check as conditions;
 
 pub(super) fn check(gvk: &Gvk, object: &Field<'_>, old: &Value) {
     let status = object.at("status");
     match (gvk.group.as_str(), gvk.kind.as_str()) {
-        ("", "ReplicationController") | ("apps", "ReplicaSet") => counts(&status, &REPLICA_SET),
-        ("apps", "Deployment") => counts(&status, &DEPLOYMENT),
-        ("apps", "StatefulSet") => counts(&status, &STATEFUL_SET),
-        ("apps", "DaemonSet") => DAEMON_SET.iter().for_each(|one| status.at(one).not_negative()),
+        ("apps", kind) => apps(kind, &status, old),
+        ("", kind) => of_core(kind, object, old),
+        ("admissionregistration.k8s.io", _) => policy::status(&status),
+        ("autoscaling", _) => not_negative(&status, &["currentReplicas", "desiredReplicas"]),
         ("batch", "Job") => job::status::check(object, old),
         ("certificates.k8s.io", _) => certificate::update_status(object, old),
+        ("flowcontrol.apiserver.k8s.io", _) => core::typed_conditions(&status),
+        ("networking.k8s.io", "Ingress") => core::ingress(object),
         ("policy", "PodDisruptionBudget") => {
-            let numbers =
-                ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
-            numbers.iter().for_each(|field| status.at(field).not_negative());
+            conditions(&status.at("conditions"));
+            not_negative(
+                &status,
+                &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"],
+            );
         }
-        ("", "Service") | ("networking.k8s.io", "Ingress") => balancer(&status),
+        ("resource.k8s.io", "ResourceClaim") => device::update_status(object, old),
+        ("storage.k8s.io", "VolumeAttachment") => storage_class::attachment_status(&status),
         _ => {}
     }
-    if gvk.group == "apps" {
-        collisions(&status.at("collisionCount"), read::at(old, &["status", "collisionCount"]));
+}
+
+fn apps(kind: &str, status: &Field<'_>, old: &Value) {
+    match kind {
+        "DaemonSet" => not_negative(status, &DAEMON_SET),
+        "Deployment" => counts(status, &DEPLOYMENT),
+        "ReplicaSet" => counts(status, &REPLICA_SET),
+        "StatefulSet" => counts(status, &STATEFUL_SET),
+        _ => {}
+    }
+    collisions(status, old);
+}
+
+fn of_core(kind: &str, object: &Field<'_>, old: &Value) {
+    let status = object.at("status");
+    match kind {
+        "Namespace" => core::namespace(object),
+        "Node" => {
+            cluster::node_status(object);
+            cluster::update_node(object, old);
+        }
+        "PersistentVolumeClaim" => core::claim(object),
+        "Pod" => pod::update_status(object, old),
+        "ReplicationController" => counts(&status, &REPLICA_SET),
+        "ResourceQuota" => core::quota(&status),
+        "Service" => core::service(object),
+        _ => {}
     }
 }
 
-/// How many pods there are, and that no part of them is more than all.
-fn counts(status: &Field<'_>, counts: &Counts) {
-    const TOO_MANY: &str = "cannot be greater than status.replicas";
-    let all = status.at("replicas");
-    counts.numbers.iter().for_each(|field| status.at(field).not_negative());
-    for part in counts.parts.iter().map(|field| status.at(field)) {
-        if part.number() > all.number() {
-            part.invalid(TOO_MANY);
-        }
-    }
-    let (available, ready) = (status.at("availableReplicas"), status.at("readyReplicas"));
-    if available.number() > ready.number() {
-        available.invalid(format!("cannot be greater than {}", counts.ready));
-    }
-}
-
-/// Names that were taken make more of them, never fewer.
-fn collisions(count: &Field<'_>, old: &Value) {
-    if old.as_i64().is_some_and(|old| !count.is_some() || count.number() < old) {
-        count.invalid_number("cannot be decremented");
-    }
-}
-
-/// Where a balancer can be reached.
-fn balancer(status: &Field<'_>) {
-    for entry in status.at("loadBalancer").at("ingress").items() {
-        let (ip, host) = (entry.at("ip"), entry.at("hostname"));
-        if !ip.is_empty() {
-            address::ip(&ip);
-        }
-        if !host.is_empty() {
-            host.well_formed(names::dns_subdomain);
-            if host.text().parse::<IpAddr>().is_ok() {
-                host.invalid("must be a DNS name, not an IP address");
-            }
-        }
-    }
+fn not_negative(status: &Field<'_>, fields: &[&str]) {
+    fields.iter().for_each(|field| status.at(field).not_negative());
 }
 
 #[cfg(test)]
@@ -163,6 +104,93 @@ mod tests {
             &[
                 "status.loadBalancer.ingress[0].ip: Invalid value: \"a\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
                 "status.loadBalancer.ingress[1].hostname: Invalid value: \"10.0.0.1\": must be a DNS name, not an IP address",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_balancer_is_of_a_service_of_that_type() {
+        let service = |kind: &str, entry: Value| {
+            json!({"metadata": {"name": "a", "namespace": "b"}, "spec": {"type": kind},
+                "status": {"loadBalancer": {"ingress": [entry]}}})
+        };
+        #[track_caller]
+        fn check(object: &Value, expected: &[&str]) {
+            let errors = update_status(&"v1/Service".parse().unwrap(), object, object);
+            let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            assert_eq!(errors, expected);
+        }
+        check(&service("LoadBalancer", json!({"ip": "192.0.2.1", "ipMode": "VIP"})), &[]);
+        check(
+            &service("LoadBalancer", json!({"hostname": "a.b", "ipMode": "VIP"})),
+            &[
+                "status.loadBalancer.ingress[0].ipMode: Forbidden: may not be specified when `ip` is not set",
+            ],
+        );
+        check(
+            &service("ClusterIP", json!({"ip": "192.0.2.1"})),
+            &[
+                "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_namespace_ends_when_it_was_deleted() {
+        check("v1/Namespace", json!({"phase": "Active"}), &[]);
+        check(
+            "v1/Namespace",
+            json!({"phase": "Terminating"}),
+            &[
+                "status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty",
+            ],
+        );
+    }
+
+    #[test]
+    fn quotas_count_what_they_know() {
+        check(
+            "v1/ResourceQuota",
+            json!({"hard": {"pods": "1"}, "used": {"pods": "-1", "fun": "1"}}),
+            &[
+                "status.used[fun]: Invalid value: \"fun\": must be a standard resource type or fully qualified",
+                "status.used[fun]: Invalid value: \"fun\": must be a standard resource for quota",
+                "status.used[pods]: Invalid value: \"-1\": must be greater than or equal to 0",
+            ],
+        );
+    }
+
+    #[test]
+    fn conditions_say_since_when_and_why() {
+        check(
+            "policy/v1/PodDisruptionBudget",
+            json!({"expectedPods": -1, "conditions": [
+                {"type": "A", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "Fine"},
+                {"type": "A", "status": "Yes", "reason": "9"}]}),
+            &[
+                "status.conditions[1].type: Duplicate value: \"A\"",
+                "status.conditions[1].status: Unsupported value: \"Yes\": supported values: \"False\", \"True\", \"Unknown\"",
+                "status.conditions[1].lastTransitionTime: Required value",
+                "status.conditions[1].reason: Invalid value: \"9\": a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')",
+                "status.expectedPods: Invalid value: -1: must be greater than or equal to 0",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_claim_grows_by_known_steps() {
+        let object = json!({"metadata": {"name": "a", "namespace": "b"},
+            "spec": {"accessModes": ["ReadWriteOnce"]},
+            "status": {"capacity": {"storage": "-1"}, "allocatedResources": {"cpu": "1"},
+                "allocatedResourceStatuses": {"storage": "Growing"}}});
+        let errors = update_status(&"v1/PersistentVolumeClaim".parse().unwrap(), &object, &object);
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            errors,
+            [
+                "status.capacity[storage]: Invalid value: \"-1\": must be a valid resource quantity",
+                "status.allocatedResourceStatus: Unsupported value: \"storage\": supported values: \"ControllerResizeInProgress\", \"ControllerResizeInfeasible\", \"NodeResizeInProgress\", \"NodeResizeInfeasible\", \"NodeResizePending\"",
+                "status.allocatedResources: Unsupported value: \"cpu\": supported values: \"storage\"",
             ],
         );
     }

@@ -7,7 +7,9 @@ use crate::{Gvk, defaults};
 
 mod admission;
 mod budgets;
+mod changes;
 mod config;
+mod devices;
 mod kinds;
 mod metadata;
 mod network;

@@ -1,7 +1,7 @@
 //! Deployments, ReplicaSets and the Scale of either.
 
 use super::field::Field;
-use super::{metadata, pod, selector};
+use super::{pod, selector};
 
 pub(super) fn deployment(object: &Field<'_>) {
     let spec = object.at("spec");
@@ -32,12 +32,11 @@ pub(super) fn replica_set(object: &Field<'_>) {
 pub(super) fn replication_controller(object: &Field<'_>) {
     let spec = object.at("spec");
     let (wanted, pods) = (spec.at("selector"), spec.at("template"));
-    spec.at("replicas").not_negative();
     spec.at("minReadySeconds").not_negative();
-    metadata::labels(&wanted);
     if wanted.is_empty() {
         wanted.required("");
     }
+    spec.at("replicas").not_negative();
     if !pods.is_some() {
         return pods.required("");
     }

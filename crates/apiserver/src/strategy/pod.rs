@@ -40,6 +40,17 @@ pub(super) fn qualify(pod: &mut Value) {
     child_mut(pod, "status").insert("qosClass".to_owned(), class.into());
 }
 
+/// A node that does not tell the service class leaves it as it was.
+pub(crate) fn keep_class(old: &Value, new: &mut Value) {
+    let class = &old["status"]["qosClass"];
+    let status = child_mut(new, "status");
+    if status.get("qosClass").is_none_or(|class| class.as_str().unwrap_or_default().is_empty())
+        && !class.is_null()
+    {
+        status.insert("qosClass".to_owned(), class.clone());
+    }
+}
+
 /// What a write of the ephemeral containers makes of a pod.
 pub(crate) fn with_debuggers(old: &Value, new: &Value) -> Value {
     let mut kept = old.clone();

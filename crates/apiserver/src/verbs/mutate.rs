@@ -205,7 +205,9 @@ fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
     match part {
         Part::Main if kind.strategy.status => {
             copy(old, new, "status");
-            if kind.strategy.signed_by_requester {
+            // Of these only metadata changes so: who asked stays who asked, and what holds a
+            // Namespace has a subresource.
+            if kind.strategy.signed_by_requester || kind.strategy.grace == Grace::Namespace {
                 copy(old, new, "spec");
             }
         }
@@ -220,6 +222,9 @@ fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
             }
             if kind.strategy.signed_by_requester {
                 strategy::certificate::keep_decisions(old, &mut kept);
+            }
+            if kind.strategy.grace == Grace::Pod {
+                strategy::pod::keep_class(old, &mut kept);
             }
             *new = kept;
         }

@@ -191,12 +191,13 @@ async fn an_approval_is_given_by_the_approval_subresource_only() {
     assert_eq!(made["spec"]["username"], "admin");
     let approved = json!({"status": {"conditions": [
         {"type": "Approved", "status": "True", "reason": "e2e", "message": "set from a test"}]}});
-    let still =
-        server.check(&format!("PATCH {one}/status"), approved.clone(), 200, json!({})).await;
-    assert!(!has(&still, &approved), "{still}");
+    let refused = json!({"message": "CertificateSigningRequest.certificates.k8s.io \"life\" is invalid: status.conditions: Forbidden: updates may not add a condition of type \"Approved\""});
+    server.check(&format!("PATCH {one}/status"), approved.clone(), 422, refused).await;
     server.check(&format!("PATCH {one}/approval"), approved.clone(), 200, approved.clone()).await;
-    let failed = json!({"status": {"certificate": "YQ==", "conditions": [
-        {"type": "Failed", "status": "True", "reason": "x", "message": "y"}]}});
+    let failed = json!({"type": "Failed", "status": "True", "reason": "x", "message": "y"});
+    let mut conditions = approved["status"]["conditions"].clone();
+    conditions.as_array_mut().unwrap().push(failed);
+    let failed = json!({"status": {"certificate": CERTIFICATE, "conditions": conditions}});
     let both = server.check(&format!("PATCH {one}/status"), failed, 200, json!({})).await;
     let kinds: Vec<&str> = both["status"]["conditions"]
         .as_array()
@@ -205,9 +206,17 @@ async fn an_approval_is_given_by_the_approval_subresource_only() {
         .map(|c| c["type"].as_str().unwrap())
         .collect();
     assert_eq!(kinds, ["Approved", "Failed"]);
-    assert_eq!(both["status"]["certificate"], "YQ==");
+    assert_eq!(both["status"]["certificate"], CERTIFICATE);
+    // Neither what was asked for nor what came of it changes by the object itself.
+    let other = json!({"spec": {"signerName": "a.b/other"}, "status": {"certificate": null}});
+    let kept = json!({"spec": made["spec"], "status": {"certificate": CERTIFICATE}});
+    server.check(&format!("PATCH {one}"), other, 200, kept).await;
     server.check(&format!("GET {one}/approval"), json!(null), 200, approved_kind()).await;
 }
+
+/// A certificate as far as its form goes.
+const CERTIFICATE: &str =
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
 
 fn approved_kind() -> Value {
     json!({"kind": "CertificateSigningRequest"})

@@ -36,7 +36,7 @@ pub(in crate::validation) fn update(object: &Field<'_>, old: &Value) {
 }
 
 /// Annotations that stay as they were made.
-fn fixed_annotations(annotations: &Field<'_>, old: &Value) {
+pub(super) fn fixed_annotations(annotations: &Field<'_>, old: &Value) {
     const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
     let had = read::at(old, &["metadata", "annotations"]);
     let keys = |map: &Value| map.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());

@@ -199,7 +199,7 @@ fn ingress_backends() {
     check(
         kind,
         json!({"metadata": {"name": "web"}, "spec": {}}),
-        &["spec: Invalid value: []: either `defaultBackend` or `rules` must be specified"],
+        &["spec: Invalid value: null: either `defaultBackend` or `rules` must be specified"],
     );
 }
 

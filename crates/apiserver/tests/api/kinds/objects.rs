@@ -186,7 +186,7 @@ pub const OBJECTS: &[Sample] = &[
     },
     Sample {
         namespaced: false,
-        status: r#"{"certificate": "YQ=="}"#,
+        status: r#"{"certificate": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BQT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="}"#,
         columns: "Name,Age,SignerName,Requestor,RequestedDuration,Condition|",
         ..of("certificates.k8s.io/v1", "certificatesigningrequests", REQUEST)
     },
