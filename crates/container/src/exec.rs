@@ -34,6 +34,8 @@ pub struct Exec {
     pub stderr: Option<StdioReader>,
     /// Its terminal, if it has one.
     pub terminal: Option<Terminal>,
+    /// The process's input goes on when this client's has ended: it is then over for the client.
+    pub input_stays: bool,
     pod: String,
     stream: UnixStream,
     reader: FrameReader,
@@ -77,6 +79,7 @@ impl Exec {
             stdout: stdout.map(StdioReader::new).transpose()?,
             stderr: stderr.map(StdioReader::new).transpose()?,
             terminal: terminal.map(|master| Terminal { master: Arc::new(master) }),
+            input_stays: which.input_stays,
             pod: pod.to_owned(),
             stream,
             reader,

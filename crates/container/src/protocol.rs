@@ -120,6 +120,9 @@ pub(crate) struct Stdio {
     pub stderr: bool,
     /// The master of its terminal: for its size, and for what of stdin and stdout is not above.
     pub terminal: bool,
+    /// The process's input goes on when this client's has ended. An older shim does not say.
+    #[serde(default)]
+    pub input_stays: bool,
 }
 
 /// Why a call failed.

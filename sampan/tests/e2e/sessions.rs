@@ -171,6 +171,13 @@ fn kubectl_runs_pods_and_talks_to_them() {
     let Some(boat) = toolbox::afloat("kubectl_pod_sessions") else { return };
     check(&boat, "pods");
     check(&boat, "rollout");
+    check(&boat, "replication");
+}
+
+#[test]
+fn pods_have_what_their_service_accounts_say() {
+    let Some(boat) = toolbox::afloat("account_sessions") else { return };
+    check(&boat, "accounts");
 }
 
 /// Webhooks, conversion and an API server behind this one, as they are run: in a pod behind a Service.

@@ -100,6 +100,7 @@ impl Container {
                 self.stdin = None;
             }
         }
+        which.input_stays = spec.stdin && (self.terminal.is_some() || !self.stdin_once);
         let mut pipe = |wanted: bool, flag: &mut bool| -> io::Result<Option<OwnedFd>> {
             if !wanted {
                 return Ok(None);
@@ -159,7 +160,7 @@ fn ends(spec: &ExecSpec, directory: &Path) -> io::Result<(ClientEnds, ProcessEnd
         return Ok((ours, theirs));
     }
     ours.which =
-        Stdio { stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr, terminal: false };
+        Stdio { stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr, ..Stdio::default() };
     let mut end = |wanted: bool, client_writes: bool| -> io::Result<OwnedFd> {
         if !wanted {
             return Ok(OpenOptions::new().read(true).write(true).open("/dev/null")?.into());

@@ -150,9 +150,13 @@ fn told(purpose: Purpose, ended: Result<ExitStatus, Error>) -> Value {
     }
 }
 
+fn success() -> Value {
+    json!({"metadata": {}, "status": "Success"})
+}
+
 fn ended(purpose: Purpose, status: &ExitStatus) -> Value {
     if status.code == 0 || purpose == Purpose::Attach {
-        return json!({"metadata": {}, "status": "Success"});
+        return success();
     }
     let code = status.code.to_string();
     json!({"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode",

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{
-    ERROR, Ends, Output, Purpose, RESIZE, STDERR, STDIN, STDOUT, TerminalSize, feed, plain, told,
+    ERROR, Ends, Output, Purpose, RESIZE, STDERR, STDIN, STDOUT, TerminalSize, feed, plain,
+    success, told,
 };
 use crate::kubelet_api::spdy::{Connection, Open, Reader, Stream, Writer};
 
@@ -32,7 +33,8 @@ const SIZE_BYTES_MAX: usize = 4096;
 /// The streams of one session, by what they are for.
 type Streams = HashMap<u8, Stream>;
 
-/// Connects a client with a process until the process ends or the client goes.
+/// Connects a client with a process until the process ends, the client goes, or its input is over and it leaves with
+/// that.
 pub(in super::super) async fn run(
     input: impl Bytestream<Item = std::io::Result<Bytes>> + Unpin + Send + 'static,
     output: impl Sink<Bytes, Error = std::io::Error> + Unpin + Send + 'static,
@@ -116,12 +118,11 @@ async fn serve(
     let of_client = [STDIN, RESIZE].map(|channel| streams.get(&channel));
     let of_client: Vec<Writer> =
         of_client.into_iter().flatten().map(|stream| stream.writer.clone()).collect();
-    let ended = match process.await {
-        Ok(exec) => connect(&mut streams, exec).await,
-        Err(error) => Some(Err(error)),
+    let status = match process.await {
+        Ok(exec) => connect(&mut streams, purpose, exec).await,
+        Err(error) => Some(told(purpose, Err(error))),
     };
-    let Some(ended) = ended else { return };
-    let status = told(purpose, ended);
+    let Some(status) = status else { return };
     let error = streams.remove(&ERROR).map(|stream| stream.writer);
     let rest = streams.into_iter().filter(|(channel, _)| matches!(*channel, STDOUT | STDERR));
     let rest = rest.map(|(_, stream)| stream.writer);
@@ -145,16 +146,14 @@ async fn tell(error: &Writer, protocol: Option<&str>, status: &Value) {
     let _ = error.finish().await;
 }
 
-/// Until the process has ended and all that it wrote is sent; `None` when the client has gone.
-async fn connect(
-    streams: &mut Streams,
-    mut exec: Exec,
-) -> Option<Result<container::ExitStatus, Error>> {
+/// Until the process has ended and all that it wrote is sent, or the client leaves; how that went. `None` when the
+/// client has gone.
+async fn connect(streams: &mut Streams, purpose: Purpose, mut exec: Exec) -> Option<Value> {
     let mut output = Output::of(&mut exec);
-    let mut inputs = JoinSet::new();
+    let (mut writers, mut inputs) = (JoinSet::new(), JoinSet::new());
     if let (Some(stream), Some(stdin)) = (streams.remove(&STDIN), exec.stdin.take()) {
         let (sender, pieces) = mpsc::channel(INPUT_LEN_MAX);
-        inputs.spawn(feed(pieces, stdin));
+        writers.spawn(feed(pieces, stdin));
         inputs.spawn(hand_on(stream.reader, sender));
     }
     if let (Some(stream), Some(terminal)) = (streams.remove(&RESIZE), exec.terminal.clone()) {
@@ -164,13 +163,14 @@ async fn connect(
         tokio::select! {
             ended = exec.wait() => break ended,
             Some(piece) = output.next() => put(streams, piece).await?,
+            Some(_) = writers.join_next(), if exec.input_stays => return Some(success()),
         }
     };
     output.process_ended();
     while let Some(piece) = output.next().await {
         put(streams, piece).await?;
     }
-    Some(ended)
+    Some(told(purpose, ended))
 }
 
 /// `None` when the client has gone.

@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{ERROR, Output, Purpose, RESIZE, STDIN, STDOUT, TerminalSize, feed, plain, told};
+use super::{
+    ERROR, Output, Purpose, RESIZE, STDIN, STDOUT, TerminalSize, feed, plain, success, told,
+};
 
 /// What is spoken, best first.
 pub(in super::super) const PROTOCOLS: [&str; 5] = [
@@ -81,7 +83,8 @@ enum Input {
     Close,
 }
 
-/// Connects a client with a process until the process ends or the client goes.
+/// Connects a client with a process until the process ends, the client goes, or its input is over and it leaves with
+/// that.
 pub(in super::super) async fn run(
     socket: WebSocket,
     purpose: Purpose,
@@ -107,11 +110,13 @@ pub(in super::super) async fn run(
     reader.spawn(listen(stream, wire, stdin, exec.terminal.clone()));
     let ended = loop {
         tokio::select! {
-            ended = exec.wait() => break ended,
+            ended = exec.wait() => break Some(ended),
             Some(piece) = output.next() => if !put(&mut sink, wire, piece).await { return },
             _ = reader.join_next() => return,
+            Some(_) = writers.join_next(), if exec.input_stays => break None,
         }
     };
+    let Some(ended) = ended else { return finish(&mut sink, wire, &success()).await };
     output.process_ended();
     while let Some(piece) = output.next().await {
         if !put(&mut sink, wire, piece).await {
