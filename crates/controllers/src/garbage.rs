@@ -98,7 +98,7 @@ impl Collector {
 
 fn tell(uid: &Uid, error: &ReconcileError) {
     let cause = error as &dyn std::error::Error;
-    match error.is_conflict() {
+    match error.is_conflict() || error.is_gone() {
         true => tracing::debug!(uid, error = cause, "garbage changed meanwhile"),
         false => tracing::warn!(uid, error = cause, "garbage not collected"),
     }

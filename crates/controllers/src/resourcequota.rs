@@ -123,7 +123,7 @@ impl Quotas {
         for key in std::mem::take(&mut self.dirty) {
             match count::recount(&key.0, &key.1, context, sources).await {
                 Ok(()) => {}
-                Err(ReconcileError::Api(kube::Error::Api(status))) if status.code == 409 => {
+                Err(error) if error.is_conflict() || error.is_gone() => {
                     self.dirty.insert(key);
                 }
                 Err(error) => {
