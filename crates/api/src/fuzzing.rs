@@ -74,6 +74,17 @@ pub fn protobuf_bodies(bytes: &[u8]) {
     checked(&[b"k8s\0".to_vec(), field(1, &of), field(2, content)].concat());
 }
 
+/// An object of any built-in kind, as it is stored.
+#[cfg(test)]
+pub(crate) fn stored_object(gvk: &Gvk, bytes: &[u8]) -> Option<Value> {
+    let schema = schema::of(gvk)?;
+    let mut object = read(&Source::new(bytes).of(&schema), &schema)?;
+    defaults::apply(gvk, &mut object);
+    object["apiVersion"] = gvk.api_version().into();
+    object["kind"] = gvk.kind.clone().into();
+    Some(object)
+}
+
 /// Bytes as a JSON body of each kind.
 pub fn json_bodies(bytes: &[u8]) {
     for (group, version, kind) in KINDS {

@@ -1,16 +1,18 @@
-//! Kubernetes' protobuf request bodies, as JSON objects.
+//! Kubernetes' protobuf bodies, to JSON objects and back.
 //!
-//! kubectl's typed creates and new client-go send them and do not fall back to JSON. A body is
-//! four magic bytes and an envelope (`runtime.Unknown`) that names the type and holds the
-//! message. What comes out is the object that a JSON body would have held, so that nothing
-//! behind this module knows the difference. Replies are never protobuf: every client takes JSON.
+//! kubectl's typed creates and new client-go send them and do not fall back to JSON, and ask for
+//! them in replies. A body is four magic bytes and an envelope (`runtime.Unknown`) that names the
+//! type and holds the message. What comes out of one, and goes into one, is the object that a JSON
+//! body would have held, so that nothing else knows the difference.
 
 mod decode;
+mod encode;
 mod leaf;
 mod table;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod write;
 
 use serde_json::Value;
 
@@ -19,6 +21,7 @@ use crate::patch::depth::{self, depth};
 use decode::Decoder;
 use table::Table;
 use wire::{Reader, Wire};
+pub use write::{from_json, is_known, watch_event};
 
 /// What every protobuf body begins with.
 pub const MAGIC: &[u8; 4] = b"k8s\0";
@@ -30,7 +33,7 @@ pub const DEPTH_MAX: usize = 100;
 /// value of some tens of bytes, so the body's own size bound is not enough.
 pub const VALUES_MAX: usize = 1_000_000;
 
-/// Why a body could not be read: 400 Bad Request.
+/// Why a body could not be read, which is 400 Bad Request, or written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ProtobufError {
     /// It does not begin with [`MAGIC`].
@@ -44,6 +47,9 @@ pub enum ProtobufError {
     /// Nothing is known of this type.
     #[error("no kind \"{}\" is registered for version \"{}\"", .0.kind, .0.api_version())]
     UnknownType(Gvk),
+    /// An object cannot be written as the message of its type.
+    #[error("the object does not fit its protobuf message: {0}")]
+    Unfit(String),
 }
 
 /// Is this a protobuf body, whatever its Content-Type says?

@@ -167,11 +167,26 @@ fn custom_body(custom: &Custom, raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
 
 /// Without what the schema does not know, and with its defaults.
 fn known_only(custom: &Custom, decoded: Decoded) -> Decoded {
-    let mut decoded = decoded?;
+    let mut decoded = decoded.map_err(of_metadata)?;
     let pruned = custom.schema.prune(&mut decoded.value);
     decoded.problems.extend(pruned.into_iter().map(Problem::Unknown));
     custom.schema.fill(&mut decoded.value);
     Ok(decoded)
+}
+
+/// As upstream, where the metadata of a custom object is read on its own.
+fn of_metadata(error: fields::DecodeError) -> fields::DecodeError {
+    const IN_OBJECT: &str = "struct field ObjectMeta.metadata.";
+    let fields::DecodeError::Mismatch { found, target, expected } = error else { return error };
+    let target = match target.strip_prefix(IN_OBJECT) {
+        Some(path) => {
+            let key = |map: &'static str| path.starts_with(map).then(|| map.trim_end_matches('.'));
+            let field = key("labels.").or_else(|| key("annotations.")).unwrap_or(path);
+            format!("struct field ObjectMeta.{field}")
+        }
+        None => target,
+    };
+    fields::DecodeError::Mismatch { found, target, expected }
 }
 
 fn decode(raw: &Raw, gvk: &Gvk) -> ApiResult<Decoded> {
@@ -282,12 +297,14 @@ fn type_meta(value: &Value) -> TypeMeta {
     TypeMeta { api_version: text("apiVersion"), kind: text("kind") }
 }
 
-/// A custom object may leave out what it is as well; that of another kind is not valid.
+/// A custom object says what it is; that of another kind is not valid.
 fn same_custom_kind(meta: &TypeMeta, gvk: &Gvk, bytes: &[u8]) -> ApiResult<()> {
-    if !meta.api_version.is_empty() {
-        same_version(&meta.api_version, gvk)?;
+    if meta.kind.is_empty() {
+        let text = String::from_utf8_lossy(bytes);
+        return Err(unrecognized(gvk, &format!("Object 'Kind' is missing in '{text}'"), bytes));
     }
-    if meta.kind.is_empty() || meta.kind == gvk.kind {
+    same_version(&meta.api_version, gvk)?;
+    if meta.kind == gvk.kind {
         return Ok(());
     }
     // JSON is YAML as well.

@@ -17,7 +17,8 @@ pub(crate) use self::usage::Usage;
 use crate::aggregation;
 use crate::authz::Attributes;
 use crate::error::{ApiError, ApiResult};
-use crate::negotiate::{self, Format};
+use crate::media::{self, Translation};
+use crate::negotiate::{self, Format, Wanted};
 use crate::options::{IncludeObject, Query};
 use crate::respond;
 use crate::server::Shared;
@@ -130,7 +131,8 @@ pub(crate) async fn answer(
         return Err(ApiError::method_not_allowed());
     }
     let query = Query::parse(&parts.uri)?;
-    let format = negotiate::format(&parts.headers)?;
+    let protobuf = media::has_protobuf(kind.group, kind.version, kind.kind);
+    let Wanted { format, dialect } = negotiate::wanted(&parts.headers, &parts.uri, protobuf)?;
     let one = if asked.verb == "get" { asked.name } else { "" };
     let found = match kind.plural {
         "componentstatuses" => components::find(shared, one),
@@ -143,6 +145,7 @@ pub(crate) async fn answer(
         _ => found.into_iter().next().unwrap_or_default(),
     };
     let mut response = respond::value(StatusCode::OK, &body);
+    response.extensions_mut().insert(Translation { dialect, gzip: false });
     if kind.group.is_empty() {
         let warning = "299 - \"v1 ComponentStatus is deprecated in v1.19+\"";
         response.headers_mut().append(WARNING, HeaderValue::from_static(warning));

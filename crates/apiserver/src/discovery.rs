@@ -20,6 +20,8 @@ pub(crate) use self::openapi::Documents;
 use crate::aggregation::Extensions;
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Served;
+use crate::media::Translation;
+use crate::negotiate::Dialect;
 use crate::server::Shared;
 use crate::{negotiate, respond};
 
@@ -42,6 +44,8 @@ pub(crate) fn answer(
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let headers = request.headers();
     let catalog = &Catalog { kinds, extensions };
+    let nothing_here = |error| nothing_at(kinds, path, error);
+    let worded = |reply| Ok(worded(reply, negotiate::plain(headers, request.uri())?));
     match parts.as_slice() {
         [] => Ok(ok(&json!({"paths": groups::paths(catalog)}))),
         ["version"] => Ok(ok(&version())),
@@ -49,11 +53,22 @@ pub(crate) fn answer(
         ["healthz" | "livez" | "readyz", check @ ..] => {
             health::answer(shared, parts[0], check, request.uri())
         }
-        ["api"] => aggregated::or(catalog, headers, "", || groups::versions(&shared.config)),
-        ["apis"] => aggregated::or(catalog, headers, "apis", || groups::group_list(catalog)),
-        ["api", version] => found(groups::resources(kinds, "", version)),
-        ["apis", group] => found(groups::group(catalog, group)),
-        ["apis", group, version] => found(groups::resources(kinds, group, version)),
+        ["api"] => match aggregated::asked(catalog, headers, "") {
+            Some(reply) => Ok(reply),
+            None => worded(ok(&groups::versions(&shared.config))),
+        },
+        ["apis"] => match aggregated::asked(catalog, headers, "apis") {
+            Some(reply) => Ok(reply),
+            None => worded(ok(&groups::group_list(catalog))),
+        },
+        ["api", version] => found(groups::resources(kinds, "", version)).and_then(worded),
+        ["apis", group] => {
+            found(groups::group(catalog, group)).or_else(nothing_here).and_then(worded)
+        }
+        ["apis", group, version] => {
+            let resources = found(groups::resources(kinds, group, version));
+            resources.or_else(nothing_here).and_then(worded)
+        }
         [".well-known", "openid-configuration"] => Ok(issuer::configuration(shared)),
         ["openid", "v1", "jwks"] => Ok(issuer::key_set(shared)),
         ["openapi", "v2"] => openapi::v2(kinds, headers),
@@ -61,8 +76,25 @@ pub(crate) fn answer(
         ["openapi", "v3", rest @ ..] => {
             openapi::document(kinds, &rest.join("/"), headers, request.uri())
         }
-        _ => Err(ApiError::no_such_path()),
+        _ => nothing_here(ApiError::no_such_path()),
     }
+}
+
+/// What is said where nothing is: below the groups that every server has, they say it.
+pub(crate) fn nothing_at(kinds: &Served, path: &str, error: ApiError) -> ApiResult<Response> {
+    let mut parts = path.split('/').skip(1);
+    let of_group = match (parts.next(), parts.next()) {
+        (Some("api" | "version" | "openid"), _) => true,
+        (Some("apis"), Some(group)) => kinds.is_builtin_group(group),
+        _ => false,
+    };
+    if of_group { Err(error) } else { Ok(respond::page_not_found()) }
+}
+
+/// A reply that is written as its client wants it.
+fn worded(mut reply: Response, dialect: Dialect) -> Response {
+    reply.extensions_mut().insert(Translation { dialect, gzip: false });
+    reply
 }
 
 fn ok(value: &Value) -> Response {

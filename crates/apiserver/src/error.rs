@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
 use crate::kinds::Kind;
+use crate::media::Refusal;
 
 /// A refusal, ready to be a `Status` object.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,6 +170,11 @@ impl ApiError {
             .into()
     }
 
+    /// A verb that custom objects do not have.
+    pub(crate) fn verb_not_supported(kind: &Kind, verb: &str) -> Self {
+        Status::method_not_allowed(kind.resource(), verb).into()
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
         Self::new(405, "MethodNotAllowed", message)
@@ -180,12 +186,8 @@ impl ApiError {
     }
 
     /// A custom object that does not say how many it wants.
-    pub(crate) fn not_scalable(kind: &Kind, name: &str) -> Self {
-        Self::new(
-            500,
-            "InternalError",
-            format!("the spec replicas field of {} {name:?} does not exist", kind.resource()),
-        )
+    pub(crate) fn not_scalable(path: &str) -> Self {
+        Status::internal(format!("the spec replicas field {path:?} does not exist")).into()
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -268,6 +270,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let code = StatusCode::from_u16(self.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (code, self.0.to_value().to_string()).into_response();
+        response.extensions_mut().insert(Refusal);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));

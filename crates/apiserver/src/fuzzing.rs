@@ -17,7 +17,11 @@ pub fn request_lines(bytes: &[u8]) {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::ACCEPT, header.clone());
         headers.insert(http::header::ACCEPT_ENCODING, header);
-        let _ = negotiate::format(&headers);
+        let uri = Uri::from_static("/");
+        let (one, other) =
+            [false, true].map(|protobuf| negotiate::wanted(&headers, &uri, protobuf)).into();
+        assert!(other.is_ok() || one.is_err(), "who speaks more is understood by more");
+        negotiate::of_refusal(&headers, &uri);
         negotiate::takes_gzip(&headers);
     }
     let Ok(uri) = Uri::try_from(bytes) else { return };

@@ -276,7 +276,7 @@ impl Kind {
     pub(crate) fn fill(&self, object: &mut Value) {
         crate::object::drop_empty_metadata(object);
         match &self.custom {
-            Some(custom) => custom.schema.fill(object),
+            Some(custom) => custom.schema.set_defaults(object),
             None => api::defaults::apply(&self.stored_gvk(), object),
         }
     }

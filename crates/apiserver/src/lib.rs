@@ -21,6 +21,7 @@ mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod kinds;
+mod media;
 mod negotiate;
 mod object;
 mod options;

@@ -16,8 +16,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::header::WARNING;
-use http::{HeaderValue, Method, Request};
+use http::header::{CONTENT_TYPE, WARNING};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use hyper::body::Body as _;
 
 pub(crate) use self::authorize::{denial, listed_name, may_create};
 pub(crate) use self::call::Call;
@@ -26,11 +27,14 @@ pub(crate) use self::path::unescape;
 pub(crate) use self::review::Review;
 use crate::authn::impersonation;
 use crate::error::{ApiError, ApiResult};
-use crate::kinds::notes;
+use crate::kinds::{Kind, Served, notes};
+use crate::negotiate::{Dialect, Format, Wanted};
 use crate::options::Query;
 use crate::server::Shared;
 use crate::user::UserInfo;
-use crate::{aggregation, audit, computed, discovery, negotiate, subresources, verbs, webhooks};
+use crate::{
+    aggregation, audit, computed, discovery, media, negotiate, subresources, verbs, webhooks,
+};
 
 /// More warnings than this are not sent with one reply.
 const WARNINGS_MAX: usize = 50;
@@ -38,12 +42,17 @@ const WARNINGS_MAX: usize = 50;
 /// Answers one request.
 pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let id = audit::id(request.headers());
-    let mut response = match shared.audit.get().cloned() {
+    let refusal = match negotiate::is_plain_at_once(request.headers(), request.uri()) {
+        true => Dialect::PLAIN,
+        false => negotiate::of_refusal(request.headers(), request.uri()),
+    };
+    let response = match shared.audit.get().cloned() {
         Some(log) => {
             audit::recorded(&log, &id, request, |request| answer_safely(shared, request)).await
         }
         None => answer_safely(shared, request).await.0,
     };
+    let mut response = media::translate(response, refusal).await;
     audit::mark(&mut response, id);
     response
 }
@@ -102,7 +111,17 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
         return turns::take(&shared, &asked, 1, work).await;
     }
     let kinds = shared.registry.kinds();
-    match path::parse(&kinds, request.uri().path())? {
+    let target = match path::parse(&kinds, request.uri().path()) {
+        Ok(target) => target,
+        Err(error) if error.code() == 404 => {
+            // Who may not ask is not told what there is.
+            let asked = aggregation::Asked::read(request.method(), request.uri())?;
+            aggregation::check(&shared, &asked.attributes(&user))?;
+            return nothing_there(&kinds, &asked, request.uri().path(), error);
+        }
+        Err(error) => return Err(error),
+    };
+    match target {
         Target::Path => {
             let verb = request.method().as_str().to_lowercase();
             let path = request.uri().path().to_owned();
@@ -130,10 +149,12 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
         }
         Target::Object(target) => {
             let query = Query::parse(request.uri())?.of_method(request.method());
-            let format = negotiate::format(request.headers());
-            let call = Call::new(shared, target, user, query, format, request.headers());
+            let wanted = wanted(target.kind, request.headers(), request.uri());
+            let gzip = negotiate::takes_gzip(request.headers());
+            let call = Call::new(shared, target, user, query, wanted, request.headers());
             let verb = verb_of(&call, request.method())?;
             let work = answer_object(&call, verb, request);
+            let work = async { work.await.map(|response| worded(&call, response, gzip)) };
             if call.subresource.is_some_and(subresources::is_long) {
                 return work.await;
             }
@@ -143,6 +164,47 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
             deadline::keep(deadline.filter(|_| verb != "watch"), work).await
         }
     }
+}
+
+/// What is said of a resource that is not served; a custom kind's other subresources are not found as
+/// the object would not be.
+fn nothing_there(
+    kinds: &Served,
+    asked: &aggregation::Asked,
+    path: &str,
+    error: ApiError,
+) -> ApiResult<Response> {
+    let user = UserInfo::anonymous();
+    let asked = asked.attributes(&user);
+    let version = path.split('/').nth(3).unwrap_or("");
+    let custom = kinds.find(asked.group, version, asked.resource).filter(|k| k.custom.is_some());
+    match custom {
+        Some(kind) if !asked.subresource.is_empty() => Err(ApiError::not_found(kind, asked.name)),
+        _ => discovery::nothing_at(kinds, path, error),
+    }
+}
+
+/// What the client wants of an object, a list or a watch of a kind.
+fn wanted(kind: &Kind, headers: &HeaderMap, uri: &Uri) -> ApiResult<Wanted> {
+    if negotiate::is_plain_at_once(headers, uri) {
+        return Ok(Wanted { format: Format::Object, dialect: Dialect::PLAIN });
+    }
+    let protobuf =
+        kind.custom.is_none() && media::has_protobuf(&kind.group, &kind.version, &kind.kind);
+    negotiate::wanted(headers, uri, protobuf)
+}
+
+/// A reply that is an object is to be written as its client wants it; a watch is already.
+fn worded(call: &Call<'_>, mut response: Response, gzip: bool) -> Response {
+    let is_object = response.headers().get(CONTENT_TYPE).is_some_and(|t| t == "application/json")
+        && !call
+            .subresource
+            .is_some_and(|s| subresources::is_proxy(s) || subresources::is_stream(s));
+    let streams = response.body().size_hint().exact().is_none();
+    if let Some(translation) = call.translation(gzip).filter(|_| is_object && !streams) {
+        response.extensions_mut().insert(translation);
+    }
+    response
 }
 
 async fn answer_object(call: &Call<'_>, verb: &str, request: Request<Body>) -> ApiResult<Response> {
@@ -191,7 +253,16 @@ fn verb_of(call: &Call<'_>, method: &Method) -> ApiResult<&'static str> {
         Method::PATCH if named => Ok("patch"),
         Method::DELETE if named => Ok("delete"),
         Method::DELETE => Ok("deletecollection"),
-        _ => Err(ApiError::method_not_allowed()),
+        _ => Err(refused_method(call, method)),
+    }
+}
+
+/// What is said of a method that there is no verb for.
+fn refused_method(call: &Call<'_>, method: &Method) -> ApiError {
+    match *method {
+        _ if call.kind.custom.is_none() => ApiError::method_not_allowed(),
+        Method::PUT | Method::PATCH => ApiError::bad_request("name must be provided"),
+        _ => ApiError::verb_not_supported(call.kind, ""),
     }
 }
 

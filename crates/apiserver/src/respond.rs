@@ -1,4 +1,5 @@
-//! Replies: JSON, Tables, PartialObjectMetadata; gzip where it pays.
+//! Replies: objects, Tables, PartialObjectMetadata in JSON, of which other media are made later; gzip
+//! where it pays.
 
 use std::io::Write as _;
 
@@ -7,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use http::{HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use store::KeyValue;
 
@@ -26,25 +27,37 @@ const GZIP_BYTES_MIN: usize = 128 * 1024;
 
 /// A JSON reply.
 pub(crate) fn json(code: StatusCode, body: Bytes, gzip: bool) -> Response {
-    let (body, packed) = match gzip && body.len() >= GZIP_BYTES_MIN {
-        true => (pack(&body), true),
-        false => (body, false),
-    };
-    let mut response = (code, body).into_response();
-    let headers = response.headers_mut();
+    let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
-    if packed {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let body = packed(body, gzip, &mut headers);
+    (code, headers, body).into_response()
+}
+
+/// The body, compressed where that is taken and pays; the headers say so.
+pub(crate) fn packed(body: Bytes, gzip: bool, headers: &mut HeaderMap) -> Bytes {
+    if !gzip || body.len() < GZIP_BYTES_MIN {
+        return body;
     }
-    response
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    pack(&body)
 }
 
 fn pack(body: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(body).expect("compressing into memory");
     encoder.finish().expect("compressing into memory").into()
+}
+
+/// There is nothing at this path, nor at those around it.
+pub(crate) fn page_not_found() -> Response {
+    let mut response = (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
 }
 
 /// A JSON reply from a value.

@@ -75,6 +75,7 @@ pub(crate) async fn answer(
         (Subresource::PodProxy | Subresource::ServiceProxy | Subresource::NodeProxy, _) => {
             http_proxy::answer(call, subresource, request).await
         }
+        _ if call.kind.custom.is_some() => Err(ApiError::verb_not_supported(call.kind, verb)),
         _ => Err(ApiError::method_not_allowed()),
     }
 }

@@ -5,8 +5,16 @@ use serde_json::Value;
 use super::Schema;
 
 impl Schema {
-    /// Fills in the defaults, and drops nulls of fields that may not be null.
+    /// Drops nulls of fields that may not be null, as whoever reads a body does, and fills in the
+    /// defaults.
     pub fn fill(&self, value: &mut Value) {
+        self.drop_nulls(value);
+        self.set_defaults(value);
+    }
+
+    /// Fills in the defaults. A null that nothing stands for is left: that an apply has set a field
+    /// to null is for validation to refuse.
+    pub fn set_defaults(&self, value: &mut Value) {
         match value {
             Value::Object(fields) => {
                 for (name, schema) in &self.properties {
@@ -15,32 +23,46 @@ impl Schema {
                         fields.insert(name.clone(), default.clone());
                     }
                 }
-                fields.retain(|name, value| match self.field(name) {
-                    Some(schema) => schema.fill_entry(value),
-                    None => true,
-                });
+                for (name, value) in fields.iter_mut() {
+                    if let Some(schema) = self.field(name) {
+                        schema.set_default(value);
+                    }
+                }
             }
             Value::Array(items) => {
                 let Some(schema) = &self.items else { return };
-                for item in items {
-                    schema.fill_entry(item);
-                }
+                items.iter_mut().for_each(|item| schema.set_default(item));
             }
             _ => {}
         }
     }
 
-    /// `false`: a null that nothing stands for.
-    fn fill_entry(&self, value: &mut Value) -> bool {
-        if value.is_null() && !self.nullable {
-            match &self.default {
-                Some(default) => *value = default.clone(),
-                // Without a schema there is nothing that says it may not be null.
-                None => return self.preserve_unknown && self.kind.is_empty(),
-            }
+    fn set_default(&self, value: &mut Value) {
+        if let Some(default) = self.default.as_ref().filter(|_| value.is_null() && !self.nullable) {
+            *value = default.clone();
         }
-        self.fill(value);
-        true
+        self.set_defaults(value);
+    }
+
+    fn drop_nulls(&self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => fields.retain(|name, value| {
+                let Some(schema) = self.field(name) else { return true };
+                schema.drop_nulls(value);
+                !(value.is_null() && schema.is_never_null())
+            }),
+            Value::Array(items) => {
+                let Some(schema) = &self.items else { return };
+                items.iter_mut().for_each(|item| schema.drop_nulls(item));
+            }
+            _ => {}
+        }
+    }
+
+    /// May it not be null, and is there no default to stand for that? Without a schema there is
+    /// nothing that says so.
+    fn is_never_null(&self) -> bool {
+        !self.nullable && self.default.is_none() && !(self.preserve_unknown && self.kind.is_empty())
     }
 }
 

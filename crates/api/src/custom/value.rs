@@ -33,7 +33,11 @@ impl Schema {
                 true => "integer,string",
                 false => &self.kind,
             };
-            return errors.push(mismatch(path, expected, type_name(value)));
+            errors.push(mismatch(path, expected, type_name(value)));
+            if expected == "integer" && value.is_number() {
+                errors.push(no_integer(path, &self.format));
+            }
+            return;
         }
         self.check_one_of_values(path, value, errors);
         match value {
@@ -175,6 +179,16 @@ fn mismatch(path: &str, expected: &str, found: &str) -> FieldError {
     error(path, ErrorKind::TypeInvalid, found.into(), why)
 }
 
+/// As upstream, which says so twice, and the second time of no field.
+fn no_integer(path: &str, format: &str) -> FieldError {
+    let of_format = match format {
+        "" => "(default format)".to_owned(),
+        format => format!("with format {format}"),
+    };
+    let why = format!("Checked value must be of type integer {of_format} in {path}");
+    error("", ErrorKind::Invalid, "".into(), why)
+}
+
 fn too_many(path: &str, len: u64, max: u64) -> FieldError {
     error(path, ErrorKind::TooMany, len.into(), format!("must have at most {max} items"))
 }
@@ -187,9 +201,12 @@ pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// JSON does not tell 1.0 from 1.
+/// JSON does not tell 1.0 from 1. What is no 64-bit integer is a floating point number, and such a
+/// number is an integer as far as it is told from its neighbours.
 fn is_integer(value: &Value) -> bool {
-    value.as_i64().is_some() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    let whole = |number: f64| number.fract() == 0.0 && number.abs() <= LARGEST;
+    value.as_i64().is_some() || value.as_f64().is_some_and(whole)
 }
 
 fn float(number: &Number) -> f64 {
@@ -234,6 +251,16 @@ mod tests {
             &[r#"spec: Invalid value: "string": spec in body must be of type integer: "string""#],
         );
         check(json!({"type": "integer"}), json!(1.0), &[]);
+        for number in [json!(1.5), json!(1e22), json!(u64::MAX)] {
+            check(
+                json!({"type": "integer"}),
+                number,
+                &[
+                    r#"spec: Invalid value: "number": spec in body must be of type integer: "number""#,
+                    r#"<nil>: Invalid value: "": Checked value must be of type integer (default format) in spec"#,
+                ],
+            );
+        }
         check(json!({"type": "string", "nullable": true}), json!(null), &[]);
         check(json!({"x-kubernetes-int-or-string": true}), json!("80%"), &[]);
         check(

@@ -186,10 +186,7 @@ impl<'t> Decoder<'t> {
 
     /// The JSONSchemaProps in field `number`.
     fn schemas(&mut self, raw: &[u8], number: u32) -> Result<Vec<Value>, ProtobufError> {
-        let id = self
-            .table
-            .named("apiextensions.v1.JSONSchemaProps")
-            .expect("fields.txt has JSONSchemaProps");
+        let id = self.table.schema();
         let mut schemas = Vec::new();
         for field in Reader::new(raw) {
             let (found, value) = field?;

@@ -11,8 +11,18 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(FIELDS));
 
 /// Kinds that every API group serves and `meta.v1` defines: their envelope names the group of
 /// the resource they act on.
-const META_KINDS: [&str; 5] =
-    ["DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "Status"];
+const META_KINDS: [&str; 10] = [
+    "DeleteOptions",
+    "CreateOptions",
+    "UpdateOptions",
+    "PatchOptions",
+    "Status",
+    "PartialObjectMetadata",
+    "APIGroup",
+    "APIGroupList",
+    "APIResourceList",
+    "APIVersions",
+];
 
 /// All messages.
 #[derive(Debug)]
@@ -104,6 +114,11 @@ impl Table {
 
     pub(super) fn named(&self, name: &str) -> Option<MessageId> {
         self.by_name.get(name).copied()
+    }
+
+    /// The message of a schema, which holds others of its kind.
+    pub(super) fn schema(&self) -> MessageId {
+        self.named("apiextensions.v1.JSONSchemaProps").expect("fields.txt has JSONSchemaProps")
     }
 
     pub(super) fn message(&self, id: MessageId) -> &Message {

@@ -109,6 +109,9 @@ impl Custom {
             Some(old) => self.schema.validate_update(object, old),
             None => self.schema.validate(object),
         };
+        if let Some(scale) = &self.scale {
+            errors.extend(scale.problems(object));
+        }
         let rules = self.rules.get_or_init(|| Rules::compile(&self.schema));
         if rules.is_empty() {
             return errors;

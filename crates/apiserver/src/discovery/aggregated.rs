@@ -1,6 +1,5 @@
 //! Aggregated discovery: every group with all its resources in one document.
 
-use api::status::Status;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
@@ -9,10 +8,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::catalog::{Catalog, Group, Version};
-use super::ok;
 use crate::aggregation::Extension;
 use crate::computed::{self, Computed};
-use crate::error::ApiResult;
 use crate::kinds::{Kind, Served, Subresource, VERBS};
 use crate::negotiate;
 use crate::request::Review;
@@ -20,25 +17,20 @@ use crate::respond;
 
 const GROUP: &str = "apidiscovery.k8s.io";
 
-/// The aggregated document where the client asks for it, else the plain one.
+/// The aggregated document where the client asks for it.
 /// `root` is "" for the core group and "apis" for the others.
-pub(super) fn or(
-    catalog: &Catalog<'_>,
-    headers: &HeaderMap,
-    root: &str,
-    plain: impl FnOnce() -> Value,
-) -> ApiResult<Response> {
+pub(super) fn asked(catalog: &Catalog<'_>, headers: &HeaderMap, root: &str) -> Option<Response> {
     for accepted in negotiate::accepted(headers).iter().filter(|entry| entry.is_json()) {
         let version = match (accepted.parameter("g"), accepted.parameter("as")) {
             (Some(GROUP), Some("APIGroupDiscoveryList")) => accepted.parameter("v"),
-            (_, None) => return Ok(ok(&plain())),
+            (_, None) => return None,
             _ => None,
         };
         if let Some(version @ ("v2" | "v2beta1")) = version {
-            return Ok(document(catalog, headers, root, version));
+            return Some(document(catalog, headers, root, version));
         }
     }
-    Err(Status::not_acceptable(&["application/json"]).into())
+    None
 }
 
 fn document(catalog: &Catalog<'_>, headers: &HeaderMap, root: &str, version: &str) -> Response {

@@ -34,6 +34,13 @@ impl Served {
         self.of(group, version).find(|kind| kind.plural == plural)
     }
 
+    /// Is it a group of every server?
+    pub(crate) fn is_builtin_group(&self, group: &str) -> bool {
+        let asked = ["authentication.k8s.io", "authorization.k8s.io"];
+        asked.contains(&group)
+            || self.all().any(|kind| kind.custom.is_none() && kind.group == group)
+    }
+
     /// The groups and versions in discovery order; core first.
     pub(crate) fn group_versions(&self) -> Vec<(&str, &str)> {
         let mut all: Vec<(&str, &str)> = Vec::new();

@@ -8,7 +8,8 @@ use http::header::USER_AGENT;
 use super::path::ObjectPath;
 use crate::error::ApiResult;
 use crate::kinds::{Kind, Subresource};
-use crate::negotiate::{self, Format};
+use crate::media::Translation;
+use crate::negotiate::{self, Dialect, Format, Wanted};
 use crate::options::Query;
 use crate::registry::Registry;
 use crate::server::Shared;
@@ -30,7 +31,7 @@ pub(crate) struct Call<'k> {
     pub(crate) user: UserInfo,
     pub(crate) query: Query,
     pub(crate) gzip: bool,
-    format: ApiResult<Format>,
+    wanted: ApiResult<Wanted>,
     user_agent: String,
     warnings: Mutex<Vec<String>>,
 }
@@ -41,9 +42,10 @@ impl<'k> Call<'k> {
         target: ObjectPath<'k>,
         user: UserInfo,
         query: Query,
-        format: ApiResult<Format>,
+        wanted: ApiResult<Wanted>,
         headers: &HeaderMap,
     ) -> Self {
+        let plain = wanted.as_ref().is_ok_and(|wanted| wanted.dialect.is_plain());
         let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
         Self {
             shared,
@@ -54,8 +56,8 @@ impl<'k> Call<'k> {
             watch: target.watch,
             user,
             query,
-            gzip: negotiate::takes_gzip(headers),
-            format,
+            gzip: plain && negotiate::takes_gzip(headers),
+            wanted,
             user_agent: agent.to_owned(),
             warnings: Mutex::new(Vec::new()),
         }
@@ -67,7 +69,18 @@ impl<'k> Call<'k> {
 
     /// The form of the reply, or 406. Asked before anything is written.
     pub(crate) fn format(&self) -> ApiResult<Format> {
-        self.format.clone()
+        self.wanted.as_ref().map(|wanted| wanted.format).map_err(Clone::clone)
+    }
+
+    /// In which words the reply is written.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.wanted.as_ref().map_or(Dialect::PLAIN, |wanted| wanted.dialect)
+    }
+
+    /// What is to be made of an object's reply.
+    pub(super) fn translation(&self, gzip: bool) -> Option<Translation> {
+        let dialect = self.dialect();
+        (!dialect.is_plain()).then_some(Translation { dialect, gzip })
     }
 
     /// The namespace's name, or "".

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::authz::Rule;
 use crate::error::{ApiError, ApiResult};
+use crate::media::Translation;
 use crate::object::text;
 use crate::request::Review;
 use crate::server::Shared;
@@ -39,7 +40,7 @@ pub(crate) async fn answer(
         return Err(ApiError::method_not_allowed());
     }
     // An answer is no object of the store: it has no other form.
-    negotiate::plain(request.headers())?;
+    let dialect = negotiate::plain(request.headers(), request.uri())?;
     let raw = body::read(request).await?;
     let gvk = Gvk::new(asked.review.group(), "v1", asked.review.kind());
     let mut object = body::any_object(&raw, &gvk, fields::FieldValidation::Ignore)?;
@@ -57,7 +58,9 @@ pub(crate) async fn answer(
         Review::Access => access::of(shared, &object)?,
         Review::LocalAccess => access::local(shared, asked, &mut object)?,
     };
-    Ok(respond::value(StatusCode::CREATED, &object))
+    let mut response = respond::value(StatusCode::CREATED, &object);
+    response.extensions_mut().insert(Translation { dialect, gzip: false });
+    Ok(response)
 }
 
 fn user_info(user: &UserInfo) -> Value {

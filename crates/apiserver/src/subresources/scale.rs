@@ -12,8 +12,8 @@ use crate::object::{meta, metadata_mut};
 use crate::request::Call;
 use crate::table::workload::{self, selector};
 use crate::verbs::create::Managed;
-use crate::verbs::mutate::{Part, mutate};
-use crate::verbs::patch::{Patch, refuse_force};
+use crate::verbs::mutate::{Part, check_name, mutate};
+use crate::verbs::patch::{self, Patch, refuse_force};
 use crate::webhooks::{self, Operation};
 use crate::{audit, body, respond, table};
 
@@ -29,7 +29,8 @@ pub(super) async fn get(call: &Call<'_>) -> ApiResult<Response> {
         .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
     let mut object = call.registry().decode(&kv)?;
     call.kind.freshen(&mut object);
-    let scale = scale_of(call, &object)?;
+    check_scalable(call, &object)?;
+    let scale = scale_of(call, &object);
     if call.format()? == Format::Table {
         return Ok(respond::value(StatusCode::OK, &table(call, scale)?));
     }
@@ -47,17 +48,20 @@ fn table(call: &Call<'_>, scale: Value) -> ApiResult<Value> {
 pub(super) async fn update(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     let scale = body::object(call, &raw, &gvk())?;
+    check_name(meta(&scale, "name"), call.name())?;
     write(call, |_| Ok(scale.clone())).await
 }
 
 pub(super) async fn patch(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     let raw = body::read(request).await?;
     audit::patch(&raw.bytes);
+    patch::check_media(call, &raw)?;
     let patch = Patch::read(&raw)?;
     refuse_force(call)?;
+    let problems = patch.problems(&raw);
     write(call, |scale| {
         let patched = patch.apply(&gvk(), scale)?;
-        body::checked_value(call, &patched, &gvk())
+        body::patched_value(call, &patched, &gvk(), &problems, || patch.shown(&patched))
     })
     .await
 }
@@ -70,31 +74,23 @@ async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> A
     let written = mutate(call, Part::Scale, Managed::Update, |old| {
         let scale = match &judged {
             Some(scale) => scale.clone(),
-            None => change(scale_of(call, old)?)?,
+            None => change(scale_of(call, old))?,
         };
         let mut new = old.clone();
         let replicas = scale["spec"].get("replicas").cloned().unwrap_or(0.into());
         match call.kind.scale_paths() {
-            Some(paths) => {
-                not_negative(call, &replicas)?;
-                paths.set(&mut new, replicas);
-            }
+            Some(paths) => paths.set(&mut new, replicas),
             None => new["spec"]["replicas"] = replicas,
         }
         let metadata = metadata_mut(&mut new);
         // The writer's preconditions stand in the Scale.
         for field in ["resourceVersion", "uid", "name"] {
-            match meta(&scale, field) {
-                "" if field == "name" => {}
-                text => {
-                    metadata.insert(field.to_owned(), text.into());
-                }
-            }
+            metadata.insert(field.to_owned(), meta(&scale, field).into());
         }
         Ok(new)
     })
     .await?;
-    Ok(respond::value(StatusCode::OK, &scale_of(call, &written.object)?))
+    Ok(respond::value(StatusCode::OK, &scale_of(call, &written.object)))
 }
 
 /// The new size after webhooks have seen it.
@@ -103,35 +99,29 @@ async fn judged(call: &Call<'_>, change: &impl Fn(Value) -> ApiResult<Value>) ->
     let kv = kv.ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
     let mut object = call.registry().decode(&kv)?;
     call.kind.freshen(&mut object);
-    let old = scale_of(call, &object)?;
+    let old = scale_of(call, &object);
     let new = change(old.clone())?;
     webhooks::admit(call, Operation::Update, gvk(), new, Some(old)).await
 }
 
-/// A built-in kind's own validation looks at this itself.
-fn not_negative(call: &Call<'_>, replicas: &Value) -> ApiResult<()> {
-    if replicas.as_i64().is_none_or(|count| count >= 0) {
-        return Ok(());
+/// How many a custom object wants is for it to say before anybody is told.
+fn check_scalable(call: &Call<'_>, object: &Value) -> ApiResult<()> {
+    match call.kind.scale_paths() {
+        Some(paths) if paths.wanted(object).is_none() => {
+            Err(ApiError::not_scalable(&paths.spec_path()))
+        }
+        _ => Ok(()),
     }
-    let error = api::FieldError {
-        path: "spec.replicas".to_owned(),
-        kind: api::validation::ErrorKind::Invalid,
-        value: replicas.clone(),
-        detail: "must be greater than or equal to 0".to_owned(),
-    };
-    Err(api::status::Status::invalid(&gvk(), call.name(), vec![error]).into())
 }
 
-fn scale_of(call: &Call<'_>, object: &Value) -> ApiResult<Value> {
+fn scale_of(call: &Call<'_>, object: &Value) -> Value {
     let mut metadata = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         metadata[field] = object["metadata"][field].clone();
     }
     let (wanted, present, selector) = match call.kind.scale_paths() {
         Some(paths) => {
-            let Some(wanted) = paths.wanted(object) else {
-                return Err(ApiError::not_scalable(call.kind, call.name()));
-            };
+            let wanted = paths.wanted(object).unwrap_or(0);
             (wanted, paths.present(object), paths.selector(object).to_owned())
         }
         None => {
@@ -141,11 +131,19 @@ fn scale_of(call: &Call<'_>, object: &Value) -> ApiResult<Value> {
             (count("/spec/replicas"), count("/status/replicas"), selector)
         }
     };
-    Ok(json!({
+    let mut scale = json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
-        "spec": {"replicas": wanted},
-        "status": {"replicas": present, "selector": selector},
-    }))
+        "spec": {},
+        "status": {"replicas": present},
+    });
+    // Go's type leaves out what says nothing.
+    if wanted != 0 {
+        scale["spec"]["replicas"] = wanted.into();
+    }
+    if !selector.is_empty() {
+        scale["status"]["selector"] = selector.into();
+    }
+    scale
 }

@@ -116,15 +116,25 @@ fn may_be_unconditional(kind: &Kind) -> bool {
     kind.custom.is_none() && kind.storage != custom::STORAGE
 }
 
+/// Does an object have the name of its path?
+pub(crate) fn check_name(given: &str, name: &str) -> ApiResult<()> {
+    let why = match given {
+        "" => format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        ),
+        given if given == name => return Ok(()),
+        given => {
+            format!("the name of the object ({given}) does not match the name on the URL ({name})")
+        }
+    };
+    Err(ApiError::bad_request(why))
+}
+
 /// The version and the identity that the writer meant.
 fn check_preconditions(kind: &Kind, part: Part, old: &Value, new: &Value) -> ApiResult<()> {
     let name = meta(old, "name");
     let given = meta(new, "name");
-    if given != name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({name})"
-        )));
-    }
+    check_name(given, name)?;
     if !matches!(meta(new, "namespace"), "") && meta(new, "namespace") != meta(old, "namespace") {
         return Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",

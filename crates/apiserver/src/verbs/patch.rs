@@ -47,16 +47,21 @@ pub(crate) async fn change(
         return apply(call, part, &raw).await;
     }
     refuse_force(call)?;
-    // Custom kinds have no merge keys: a strategic one is not for them.
-    let others = [ACCEPTED[0], ACCEPTED[1], ACCEPTED[3]];
-    if call.kind.custom.is_some() && !others.contains(&raw.media.as_str()) {
-        return Err(Status::unsupported_media_type(&others).into());
-    }
+    check_media(call, &raw)?;
     let patch = Patch::read(&raw)?;
     let problems = patch.problems(&raw);
     let change = |old: &Value| patched(call, &patch, &problems, old);
     let written = mutate(call, part, Managed::Update, change).await?;
     respond::made(call, StatusCode::OK, written)
+}
+
+/// Custom kinds have no merge keys: a strategic one is not for them.
+pub(crate) fn check_media(call: &Call<'_>, raw: &Raw) -> ApiResult<()> {
+    let others = [ACCEPTED[0], ACCEPTED[1], ACCEPTED[3]];
+    if call.kind.custom.is_some() && !others.contains(&raw.media.as_str()) {
+        return Err(Status::unsupported_media_type(&others).into());
+    }
+    Ok(())
 }
 
 /// `force` takes fields from other managers, which only apply knows.
@@ -96,7 +101,7 @@ impl Patch {
     }
 
     /// What the patch itself says twice, of which the last counts, and what no operation has.
-    fn problems(&self, raw: &Raw) -> Vec<Problem> {
+    pub(crate) fn problems(&self, raw: &Raw) -> Vec<Problem> {
         const KNOWN: [&str; 4] = ["op", "path", "from", "value"];
         let Self::Json(operations) = self else { return body::repeated(&raw.bytes) };
         let operations = operations.as_array().into_iter().flatten().enumerate();
@@ -112,7 +117,7 @@ impl Patch {
 
     /// What an error says of a patch that makes no object of its kind: as upstream, the result, or
     /// in case of a strategic patch the patch.
-    fn shown(&self, result: &Value) -> String {
+    pub(crate) fn shown(&self, result: &Value) -> String {
         match self {
             Self::Json(_) | Self::Merge(_) => result.to_string(),
             Self::Strategic(patch) => go_value(patch),

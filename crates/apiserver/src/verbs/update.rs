@@ -5,9 +5,9 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 
 use super::create::Managed;
-use super::mutate::{Part, mutate};
-use crate::error::{ApiError, ApiResult};
-use crate::object::{meta, metadata_mut};
+use super::mutate::{Part, check_name, mutate};
+use crate::error::ApiResult;
+use crate::object::meta;
 use crate::request::Call;
 use crate::{body, respond};
 
@@ -24,16 +24,7 @@ pub(crate) async fn replace(
     call.format()?;
     let raw = body::read(request).await?;
     let mut object = body::object(call, &raw, &call.kind.gvk())?;
-    if meta(&object, "name").is_empty() {
-        metadata_mut(&mut object).insert("name".to_owned(), call.name().into());
-    }
-    if meta(&object, "name") != call.name() {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({}) does not match the name on the URL ({})",
-            meta(&object, "name"),
-            call.name()
-        )));
-    }
+    check_name(meta(&object, "name"), call.name())?;
     call.kind.to_stored(&mut object);
     let written = mutate(call, part, Managed::Update, |_| Ok(object.clone())).await?;
     respond::made(call, StatusCode::OK, written)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use store::{Range, Revision};
@@ -15,6 +16,7 @@ use super::list_options::{
     AsOf, ListOptions, Selection, forbidden, refuse, revision, unknown_match,
 };
 use crate::error::{ApiError, ApiResult};
+use crate::negotiate::{self, Media};
 use crate::request::Call;
 use crate::respond;
 use crate::watch::{Encoder, Stream};
@@ -24,9 +26,13 @@ const TIMEOUT_MIN: u64 = 1800;
 
 pub(crate) async fn answer(call: &Call<'_>) -> ApiResult<Response> {
     let options = Options::read(call)?;
+    let (form, dialect) = (respond::form(call)?, call.dialect());
+    if dialect.media == Media::Yaml {
+        return Err(negotiate::not_streamable());
+    }
     let encoder = Encoder {
         kind: Arc::clone(call.kind),
-        form: respond::form(call)?,
+        form,
         selection: options.selection.clone(),
         changes: call.shared.changes.clone(),
         headed: AtomicBool::new(false),
@@ -37,9 +43,10 @@ pub(crate) async fn answer(call: &Call<'_>) -> ApiResult<Response> {
         Err(error) if error.code() == 410 => Stream::refused(encoder, &error),
         Err(error) => return Err(error),
     };
-    let mut response = (StatusCode::OK, Body::from_stream(stream.into_chunks())).into_response();
+    let chunks = stream.into_chunks().map(move |chunk| chunk.map(|lines| dialect.events(&lines)));
+    let mut response = (StatusCode::OK, Body::from_stream(chunks)).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(dialect.stream_content_type()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     Ok(response)
 }

@@ -18,7 +18,8 @@ async fn groups_and_resources_are_listed() {
     let pods = core["resources"].as_array().unwrap().iter().find(|r| r["name"] == "pods").unwrap();
     assert_eq!(pods["shortNames"], json!(["po"]));
     server.check("GET /apis/apps/v1", json!(null), 200, json!({"groupVersion": "apps/v1"})).await;
-    server.check("GET /apis/nothing", json!(null), 404, json!({"reason": "NotFound"})).await;
+    server.check("GET /apis/nothing", json!(null), 404, json!(null)).await;
+    server.check("GET /apis/apps/v9", json!(null), 404, json!({"reason": "NotFound"})).await;
 }
 
 #[tokio::test]

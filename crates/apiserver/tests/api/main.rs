@@ -15,6 +15,7 @@ mod kinds;
 mod kube_rs;
 mod kubectl;
 mod lists;
+mod media;
 mod nodes;
 mod oidc;
 mod pod_parts;

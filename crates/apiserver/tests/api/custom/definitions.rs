@@ -66,7 +66,7 @@ async fn names_of_others_are_not_accepted_until_they_are_free() {
     let made = server.check(&format!("POST {DEFINITIONS}"), other, 201, json!({})).await;
     assert_eq!(made["status"]["conditions"][0]["status"], "False");
     let sheets = "GET /apis/example.com/v1/namespaces/default/sheets";
-    server.check(sheets, json!(null), 404, json!({})).await;
+    server.check(sheets, json!(null), 404, json!(null)).await;
     server
         .check(&format!("DELETE {DEFINITIONS}/tabs.example.com"), json!(null), 200, json!({}))
         .await;
@@ -90,7 +90,7 @@ async fn a_definition_takes_its_objects_and_their_watches_with_it() {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     assert!(text.contains("\"DELETED\""), "{text}");
     wait_for(&server, &format!("GET {DEFINITIONS}/tabs.example.com"), 404).await;
-    server.check(&format!("GET {TABS}"), json!(null), 404, json!({})).await;
+    server.check(&format!("GET {TABS}"), json!(null), 404, json!(null)).await;
     let groups = server.check("GET /apis", json!(null), 200, json!({})).await;
     assert!(!groups.to_string().contains("example.com"));
 }
@@ -131,7 +131,8 @@ async fn versions_are_forms_of_the_same_objects() {
     ])))
     .await;
     let beta = "/apis/example.com/v1beta1/namespaces/default/tabs";
-    let object = json!({"metadata": {"name": "a"}, "both": "x", "old": "y"});
+    let object = json!({"apiVersion": "example.com/v1beta1", "kind": "Tab",
+        "metadata": {"name": "a"}, "both": "x", "old": "y"});
     server
         .check(&format!("POST {beta}"), object, 201, json!({"apiVersion": "example.com/v1beta1"}))
         .await;
@@ -145,7 +146,7 @@ async fn versions_are_forms_of_the_same_objects() {
         .await;
     assert!(as_new["old"].is_null());
     let dead = "GET /apis/example.com/v1alpha1/namespaces/default/tabs";
-    server.check(dead, json!(null), 404, json!({})).await;
+    server.check(dead, json!(null), 404, json!(null)).await;
     let group = server.check("GET /apis/example.com", json!(null), 200, json!({})).await;
     let versions: Vec<_> =
         group["versions"].as_array().unwrap().iter().map(|v| &v["version"]).collect();

@@ -1,7 +1,7 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{TABS, server_with, spec_of, tab, tabs, with_versions};
-use crate::support::admin;
+use crate::support::{admin, has};
 
 #[tokio::test]
 async fn objects_have_generation_managers_and_versions_like_any_other() {
@@ -153,4 +153,60 @@ async fn duplicate_keys_of_yaml_are_named_with_their_line() {
     assert_eq!(answer.code, 400, "{}", answer.body);
     let message = answer.body["message"].as_str().unwrap();
     assert!(message.contains("line 8: key \"foo\" already set in map"), "{message}");
+}
+
+#[tokio::test]
+async fn a_body_says_what_it_is() {
+    let server = server_with(tabs(spec_of(json!({"n": {"type": "integer"}})))).await;
+    let check = async |body: Value, message: &str| {
+        server.check(&format!("POST {TABS}"), body, 400, json!({"message": message})).await;
+    };
+    check(
+        json!({"kind": "Tab", "metadata": {"name": "a"}}),
+        "the API version in the data () does not match the expected API version (example.com/v1)",
+    )
+    .await;
+    check(
+        json!({}),
+        "the object provided is unrecognized (must be of type Tab): Object 'Kind' is missing in \
+         '{}' ({})",
+    )
+    .await;
+    check(
+        json!({"apiVersion": "example.com/v1", "kind": "Tab", "metadata": {"labels": {"a": 1}}}),
+        "Tab in version \"v1\" cannot be handled as a Tab: json: cannot unmarshal number into Go \
+         struct field ObjectMeta.labels of type string",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_apply_cannot_make_null_what_may_not_be() {
+    let server = server_with(tabs(spec_of(json!({
+        "a": {"type": "string"}, "n": {"type": "string", "nullable": true},
+        "d": {"type": "string", "default": "x"},
+    }))))
+    .await;
+    let apply = async |spec: Value, code: u16, expected: Value| {
+        let request = format!("PATCH {TABS}/a?fieldManager=m");
+        let media = [("content-type", "application/apply-patch+yaml")];
+        let answer = server.ask_as(admin(), &request, &media, tab("a", spec).to_string()).await;
+        assert_eq!(answer.code, code, "{}", answer.body);
+        assert!(has(&answer.body, &expected), "{}", answer.body);
+    };
+    apply(json!({"n": null, "d": null}), 201, json!({"spec": {"n": null, "d": "x"}})).await;
+    let why = "spec.a: Invalid value: \"null\": spec.a in body must be of type string: \"null\"";
+    let message = format!("Tab.example.com \"a\" is invalid: {why}");
+    apply(json!({"a": null}), 422, json!({"message": message})).await;
+}
+
+#[tokio::test]
+async fn methods_that_there_are_not_are_refused_by_name() {
+    let server = server_with(tabs(spec_of(json!({})))).await;
+    let refused = |what: &str| json!({"message": format!("{what} is not supported on resources of kind \"tabs.example.com\"")});
+    server.check(&format!("OPTIONS {TABS}"), json!(null), 405, refused("")).await;
+    let unnamed = json!({"message": "name must be provided"});
+    server.check(&format!("PUT {TABS}"), tab("a", json!({})), 400, unnamed).await;
+    let unknown = json!({"message": "tabs.example.com \"a\" not found"});
+    server.check(&format!("GET {TABS}/a/status"), json!(null), 404, unknown).await;
 }

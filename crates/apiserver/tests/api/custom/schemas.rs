@@ -69,7 +69,7 @@ async fn defaults_are_filled_in_on_requests_and_on_what_is_stored() {
     let server = server_with(tabs(json!({"type": "object", "properties": {
         "a": {"type": "string"}, "b": {"type": "string"}}})))
     .await;
-    let object = |name: &str| json!({"metadata": {"name": name}});
+    let object = |name: &str| json!({"apiVersion": "example.com/v1", "kind": "Tab", "metadata": {"name": name}});
     server.check(&format!("POST {TABS}"), object("one"), 201, json!({})).await;
     let definition = format!("PATCH {DEFINITIONS}/tabs.example.com");
     let default = |field: &str| {

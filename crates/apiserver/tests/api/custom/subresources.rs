@@ -67,6 +67,35 @@ async fn the_size_is_where_the_definition_says() {
     server
         .check(&format!("GET {TABS}/one"), json!(null), 200, json!({"spec": {"replicas": 5}}))
         .await;
-    let negative = json!({"spec": {"replicas": -1}});
-    server.check(&format!("PATCH {path}"), negative, 422, json!({})).await;
+    let refused = async |replicas: i64, why: &str| {
+        let wrong = json!({"spec": {"replicas": replicas}});
+        let why = format!(".spec.replicas: Invalid value: {replicas}: {why}");
+        let message = format!("Tab.example.com \"one\" is invalid: {why}");
+        let expected = json!({"message": message});
+        server.check(&format!("PATCH {TABS}/one"), wrong.clone(), 422, expected.clone()).await;
+        if i32::try_from(replicas).is_ok() {
+            server.check(&format!("PATCH {path}"), wrong, 422, expected).await;
+        }
+    };
+    refused(-1, "should be a non-negative integer").await;
+    refused(2_147_483_648, "should be less than or equal to 2147483647").await;
+}
+
+#[tokio::test]
+async fn an_object_without_a_size_has_no_scale_until_one_is_written() {
+    let server = server().await;
+    let path = format!("{TABS}/one/scale");
+    server.check(&format!("POST {TABS}"), tab("one", json!({})), 201, json!({})).await;
+    let message =
+        "Internal error occurred: the spec replicas field \".spec.replicas\" does not exist";
+    server.check(&format!("GET {path}"), json!(null), 500, json!({"message": message})).await;
+    let three = json!({"spec": {"replicas": 3}});
+    server.check(&format!("PATCH {path}"), three.clone(), 200, three).await;
+    let zero = json!({"spec": {"replicas": 0}});
+    let scale = server.check(&format!("PATCH {path}"), zero, 200, json!({})).await;
+    assert_eq!((&scale["spec"], &scale["status"]), (&json!({}), &json!({"replicas": 0})));
+    let unnamed = json!({"kind": "Scale", "apiVersion": "autoscaling/v1"});
+    let message =
+        "the name of the object (one based on URL) was undeterminable: name must be provided";
+    server.check(&format!("PUT {path}"), unnamed, 400, json!({"message": message})).await;
 }
