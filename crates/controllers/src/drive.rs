@@ -109,7 +109,7 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::convert::Infallible;
 
     use http::{Request, Response};
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::{ControllersConfig, SignError, Signer};
 
-    struct Nobody;
+    pub(crate) struct Nobody;
 
     impl Signer for Nobody {
         fn account_token(&self, _: &str, _: &str, _: &str, _: &str) -> Result<String, SignError> {

@@ -31,9 +31,18 @@ pub(crate) enum Owner {
 /// deleted owner ask once.
 #[derive(Default)]
 pub(crate) struct Owners {
-    /// By the dependents' namespace, in which the owner was looked for. No uid comes back.
-    gone: Mutex<BTreeSet<(Option<String>, Uid)>>,
+    /// No uid comes back.
+    gone: Mutex<BTreeSet<Looked>>,
     kinds: OnceCell<Discovery>,
+}
+
+/// Where an owner was looked for: as it is named, from the dependents' namespace. Another dependent
+/// may name the same uid rightly.
+type Looked = (Option<String>, String, String, String, Uid);
+
+fn place(owner: &OwnerReference, dependent: &Object) -> Looked {
+    let OwnerReference { api_version, kind, name, uid, .. } = owner.clone();
+    (dependent.namespace.clone(), api_version, kind, name, uid)
 }
 
 impl Owners {
@@ -50,7 +59,7 @@ impl Owners {
             let waits = found.waits_for(FOREGROUND);
             return Ok(if waits { Owner::WaitsForDependents } else { Owner::Solid });
         }
-        let key = (dependent.namespace.clone(), owner.uid.clone());
+        let key = place(owner, dependent);
         if self.gone.lock().expect(UNPOISONED).contains(&key) {
             return Ok(Owner::Gone);
         }
@@ -87,5 +96,65 @@ impl Owners {
         let live = api.get_metadata_opt(&owner.name).await?;
         let same = live.is_some_and(|live| live.metadata.uid.as_ref() == Some(&owner.uid));
         Ok(if same { Owner::Solid } else { Owner::Gone })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::Pod;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+    use kit::Tasks;
+    use kube::api::ApiResource;
+    use kube::client::{Body, Client};
+    use serde_json::json;
+
+    use super::*;
+    use crate::ControllersConfig;
+    use crate::drive::tests::Nobody;
+
+    /// An API that has one ConfigMap `right` of uid `u` in every namespace.
+    fn context() -> Context {
+        let api = tower::service_fn(|request: Request<Body>| async move {
+            let map = json!({"resource": "configmaps", "scope": "Namespaced", "verbs": ["get"],
+                "responseKind": {"group": "", "version": "v1", "kind": "ConfigMap"}});
+            let versions = json!([{"version": "v1", "resources": [map]}]);
+            let (code, body) = match request.uri().path() {
+                "/api" => (200, json!({"items": [{"metadata": {}, "versions": versions}]})),
+                "/apis" => (200, json!({"items": []})),
+                path if path.ends_with("/right") => {
+                    (200, json!({"metadata": {"name": "right", "uid": "u"}}))
+                }
+                _ => (404, json!({"status": "Failure", "code": 404, "reason": "NotFound"})),
+            };
+            let response = Response::builder().status(code);
+            Ok::<_, Infallible>(response.body(Body::from(body.to_string().into_bytes())).unwrap())
+        });
+        let config =
+            ControllersConfig { root_ca_pem: Arc::new(String::new), signer: Arc::new(Nobody) };
+        Context::new(Client::new(api, "default"), Tasks::new(), config)
+    }
+
+    #[tokio::test]
+    async fn an_owner_that_one_dependent_names_wrongly_is_there_for_the_others() {
+        let pods = Arc::new(ApiResource::erase::<Pod>(&()));
+        let meta = ObjectMeta { namespace: Some("shop".to_owned()), ..ObjectMeta::default() };
+        let (dependent, graph, owners) =
+            (Object::new(pods, meta), Graph::default(), Owners::default());
+        let ctx = context();
+        for (name, expected) in [("wrong", Owner::Gone), ("right", Owner::Solid)] {
+            let owner = OwnerReference {
+                api_version: "v1".to_owned(),
+                kind: "ConfigMap".to_owned(),
+                name: name.to_owned(),
+                uid: "u".to_owned(),
+                ..OwnerReference::default()
+            };
+            let state = owners.state_of(&owner, &dependent, &graph, &ctx).await.unwrap();
+            assert_eq!(state, expected, "{name}");
+        }
     }
 }
