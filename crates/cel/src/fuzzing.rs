@@ -5,8 +5,7 @@ use serde_json::json;
 use crate::{Budget, Declared, Environment, Variables};
 
 /// What expressions are made of; texts of them alone are rarely understood.
-const WORDS: [&str; 64] = [
-    "object",
+pub const WORDS: [&str; 95] = [
     ".spec",
     ".list",
     ".name",
@@ -70,6 +69,38 @@ const WORDS: [&str; 64] = [
     "quantity('1Gi')",
     ".orValue(1)",
     "cel.bind(y, 1, ",
+    "self",
+    ".",
+    "a",
+    "b",
+    "?",
+    ":",
+    "2.5",
+    "'x'",
+    "\"é\"",
+    "b'\\xff'",
+    "r'('",
+    "-",
+    ".map(x, true, ",
+    ".transformMap(k, v, ",
+    ".optMap(x, ",
+    "k",
+    "v",
+    ".?a",
+    "[?0]",
+    "timestamp(",
+    ".matches(",
+    ".split(",
+    ".substring(",
+    ".indexOf(",
+    ".replace('', ",
+    ".format(",
+    ".join(",
+    "dyn(",
+    "optional.of(",
+    "cidr('::/0')",
+    "url(",
+    ".getHours(",
 ];
 /// What an evaluation may cost here.
 const COST: u64 = 20_000;
@@ -84,13 +115,13 @@ pub fn expressions(bytes: &[u8]) {
 }
 
 fn expression(text: &str) {
-    let environment = Environment::new().with_variable("object", Declared::anything());
+    let environment = Environment::new().with_variable("self", Declared::anything());
     let Ok(program) = environment.compile(text) else { return };
     program.estimate();
     let object =
         json!({"spec": {"replicas": 3}, "list": [1, "a", null, {"a": 1.5}], "name": "aaa"});
     let mut variables = Variables::new();
-    variables.json("object", &object);
+    variables.json("self", &object);
     let mut once = Budget::new(COST);
     let first = program.evaluate(&variables, &mut once).is_ok();
     let mut again = Budget::new(COST);

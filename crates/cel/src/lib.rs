@@ -47,6 +47,7 @@ pub use declared::{Declared, ListKind, Shape};
 pub use error::EvalError;
 pub use eval::Variables;
 pub use library::{Function, Library};
+pub use parser::RESERVED;
 pub use program::{Environment, Program};
 pub use source::{CompileError, Issue};
 pub use types::{Field, Object, Type};

@@ -19,7 +19,8 @@ const DEPTH_MAX: usize = 250;
 /// What the grammar would take where an operand has to stand.
 const OPERANDS: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, \
                         NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
-const RESERVED: [&str; 17] = [
+/// Words that no name may be, beside the literals and `in`.
+pub const RESERVED: [&str; 17] = [
     "as",
     "break",
     "const",

@@ -155,34 +155,12 @@ fn escaped_or_same(name: &str) -> String {
     escape(name).unwrap_or_else(|| name.to_owned())
 }
 
-/// Words that the language keeps for itself.
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
+/// Words that the language keeps for itself, beside those that it has no use for yet.
+const LITERALS: [&str; 4] = ["true", "false", "null", "in"];
 
 /// A field's name in expressions; nothing where it has none.
 pub(super) fn escape(name: &str) -> Option<String> {
-    if RESERVED.contains(&name) {
+    if LITERALS.contains(&name) || cel::RESERVED.contains(&name) {
         return Some(format!("__{name}__"));
     }
     let first = name.chars().next()?;
