@@ -9,6 +9,7 @@ pub mod defaults;
 pub mod fields;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod go;
 pub mod gvk;
 pub mod meta;
 pub mod names;

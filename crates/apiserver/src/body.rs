@@ -19,7 +19,7 @@ use serde_json::Value;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
 use self::syntax::unrecognized;
-pub(crate) use self::syntax::{go_type, json, not_a_type, repeated};
+pub(crate) use self::syntax::{json, not_a_type, repeated};
 use crate::audit;
 use crate::custom::Custom;
 use crate::error::{ApiError, ApiResult};

@@ -12,6 +12,7 @@ use serde_json::Value;
 mod explain;
 
 use super::depth::{DEPTH_MAX, depth};
+use crate::go;
 use explain::{Place, name};
 
 /// The most operations one patch may hold.
@@ -94,7 +95,7 @@ pub fn apply(document: &mut Value, patch: &Value) -> Result<(), JsonPatchError> 
 
 fn operations(patch: &Value) -> Result<Vec<PatchOperation>, JsonPatchError> {
     let Value::Array(operations) = patch else {
-        let found = explain::go_type(patch);
+        let found = go::type_name(patch);
         return Err(undecodable(&format!("{found} into Go value of type []handlers.jsonPatchOp")));
     };
     if operations.len() > OPERATIONS_MAX {
@@ -110,11 +111,11 @@ fn undecodable(what: &str) -> JsonPatchError {
 /// One operation; the errors are upstream's, as far as it has words for them.
 fn operation(operation: &Value) -> Result<PatchOperation, JsonPatchError> {
     let Value::Object(fields) = operation else {
-        let found = explain::go_type(operation);
+        let found = go::type_name(operation);
         return Err(undecodable(&format!("{found} into Go value of type handlers.jsonPatchOp")));
     };
     if let Some(other) = fields.get("op").filter(|op| !op.is_string()) {
-        let found = explain::go_type(other);
+        let found = go::type_name(other);
         let what = format!("{found} into Go struct field jsonPatchOp.op of type string");
         return Err(undecodable(&what));
     }

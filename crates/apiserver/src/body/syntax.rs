@@ -2,7 +2,7 @@
 
 use api::fields::{self, Problem};
 use api::schema::Shape;
-use api::{Gvk, TypeSchema};
+use api::{Gvk, TypeSchema, go};
 use serde_json::Value;
 
 use crate::error::ApiError;
@@ -43,24 +43,12 @@ fn character(bytes: &[u8], error: &serde_json::Error) -> Option<char> {
     Some(char::from(*at))
 }
 
-/// What Go calls the type of a JSON value.
-pub(crate) fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 /// A value that is no object says nothing of its type.
 pub(crate) fn not_a_type(value: &Value) -> String {
     format!(
         "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
          \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-        go_type(value)
+        go::type_name(value)
     )
 }
 

@@ -1,11 +1,11 @@
 //! PATCH: JSON patch, merge patch, strategic merge patch, server-side apply.
 
 use api::fields::{FieldValidation, Problem};
-use api::patch;
 use api::patch::apply::{ApplyError, Write};
 use api::patch::json::JsonPatchError;
 use api::status::{Cause, Status};
 use api::validation::ErrorKind;
+use api::{go, patch};
 use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode};
@@ -89,7 +89,7 @@ impl Patch {
             Value::Null => Err(ApiError::bad_request("Invalid JSON Patch")),
             other => Err(bad(format!(
                 "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                body::go_type(&other)
+                go::type_name(&other)
             ))),
         };
         match raw.media.as_str() {
@@ -120,7 +120,7 @@ impl Patch {
     pub(crate) fn shown(&self, result: &Value) -> String {
         match self {
             Self::Json(_) | Self::Merge(_) => result.to_string(),
-            Self::Strategic(patch) => go_value(patch),
+            Self::Strategic(patch) => go::plain(patch),
         }
     }
 
@@ -178,23 +178,6 @@ fn keeps_uid(call: &Call<'_>, old: &Value, new: &Value) -> ApiResult<()> {
     Err(ApiError::immutable(call.kind, call.name(), "metadata.uid", &uid.into()))
 }
 
-/// A value as Go prints it, keys sorted: `map[spec:map[replicas:1]]`.
-fn go_value(value: &Value) -> String {
-    let joined = |parts: Vec<String>| parts.join(" ");
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", joined(items.iter().map(go_value).collect())),
-        Value::Object(fields) => {
-            let mut fields: Vec<_> =
-                fields.iter().map(|(key, value)| format!("{key}:{}", go_value(value))).collect();
-            fields.sort_unstable();
-            format!("map[{}]", joined(fields))
-        }
-        other => other.to_string(),
-    }
-}
-
 /// Server-side apply: creates what is not there.
 async fn apply(call: &Call<'_>, part: Part, raw: &Raw) -> ApiResult<Response> {
     let Some(manager) = call.query.field_manager()? else {
@@ -231,7 +214,7 @@ fn config(call: &Call<'_>, raw: &Raw) -> ApiResult<Value> {
         return Err(ApiError::bad_request(format!(
             "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot \
              unmarshal {} into Go value of type map[string]interface {{}}",
-            body::go_type(&value)
+            go::type_name(&value)
         )));
     }
     let gvk = call.kind.gvk();
@@ -338,6 +321,6 @@ mod tests {
     #[test]
     fn a_patch_is_shown_as_go_prints_it() {
         let value = json!({"spec": {"b": [1, "x", null], "a": {"c": true}}, "kind": "A"});
-        assert_eq!(go_value(&value), "map[kind:A spec:map[a:map[c:true] b:[1 x <nil>]]]");
+        assert_eq!(go::plain(&value), "map[kind:A spec:map[a:map[c:true] b:[1 x <nil>]]]");
     }
 }

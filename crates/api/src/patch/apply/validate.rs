@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::path::PathElement;
 use super::set::Path;
 use super::shape::{self, Node};
+use crate::go;
 use crate::schema::{ListShape, Shape, TypeSchema};
 
 /// The most errors that are reported.
@@ -89,45 +90,8 @@ impl Check {
 /// The value as Go prints the one that structured-merge-diff holds.
 fn go_value(expected: &str, value: &Value) -> String {
     match expected {
-        "map" | "list" => format!("&{{{}}}", go_text(value)),
-        _ => format!("&value.valueUnstructured{{Value:{}}}", go_syntax(value)),
-    }
-}
-
-/// As Go's `%v` prints it: `map[a:1]`.
-fn go_text(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" "))
-        }
-        Value::Object(fields) => {
-            let mut fields: Vec<String> =
-                fields.iter().map(|(name, value)| format!("{name}:{}", go_text(value))).collect();
-            fields.sort_unstable();
-            format!("map[{}]", fields.join(" "))
-        }
-        other => other.to_string(),
-    }
-}
-
-/// As Go's `%#v` prints it: `map[string]interface {}{"a":1}`.
-fn go_syntax(value: &Value) -> String {
-    let joined = |parts: Vec<String>| parts.join(", ");
-    match value {
-        Value::Array(items) => {
-            format!("[]interface {{}}{{{}}}", joined(items.iter().map(go_syntax).collect()))
-        }
-        Value::Object(fields) => {
-            let mut fields: Vec<String> = fields
-                .iter()
-                .map(|(name, value)| format!("{name:?}:{}", go_syntax(value)))
-                .collect();
-            fields.sort_unstable();
-            format!("map[string]interface {{}}{{{}}}", joined(fields))
-        }
-        other => other.to_string(),
+        "map" | "list" => format!("&{{{}}}", go::plain(value)),
+        _ => format!("&value.valueUnstructured{{Value:{}}}", go::syntax(value)),
     }
 }
 

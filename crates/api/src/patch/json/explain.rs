@@ -38,18 +38,6 @@ pub(super) fn name(operation: &PatchOperation) -> &'static str {
     }
 }
 
-/// What Go calls the type of a JSON value.
-pub(super) fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 /// Why `operation`, which failed, failed.
 pub(super) fn why(document: &Value, operation: &PatchOperation) -> String {
     let (name, path) = (name(operation), operation.path());
