@@ -59,8 +59,8 @@ pub(crate) struct Question {
 impl Callee {
     /// What a `clientConfig` says: `url` or `service`, and `caBundle`.
     pub(crate) fn read(config: &Value) -> Self {
-        let bundle = STANDARD.decode(text(config, "/caBundle")).unwrap_or_default();
-        Self { target: Target::read(config), tls: connection::trusting(&bundle) }
+        let tls = bundle(config).and_then(|bundle| connection::trusting(&bundle));
+        Self { target: Target::read(config), tls }
     }
 
     /// Posts a question and reads the JSON reply.
@@ -72,6 +72,12 @@ impl Callee {
         let tls = self.tls.clone().map_err(CallError::Client)?;
         connection::call(registry, &self.target, tls, question).await.map_err(CallError::Call)
     }
+}
+
+/// The authorities that a `caBundle` has. What cannot be read is no reason to trust the system's.
+pub(crate) fn bundle(config: &Value) -> Result<Vec<u8>, String> {
+    let encoded = STANDARD.decode(text(config, "/caBundle"));
+    encoded.map_err(|error| format!("unable to load root certificates: {error}"))
 }
 
 impl Target {
@@ -94,6 +100,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_bundle_that_cannot_be_read_trusts_nobody() {
+        let tls = |bundle: &str| Callee::read(&json!({"url": "https://h", "caBundle": bundle})).tls;
+        assert!(tls("").is_ok());
+        assert!(tls("!").is_err());
+    }
 
     #[test]
     fn a_client_config_says_whom_to_call() {

@@ -1,12 +1,14 @@
-//! TLS to whom nobody vouches for, where that is what was asked for, or where there is nobody who
-//! could: a health check by address, a proxy to what has a certificate of its own making. Nothing
-//! secret may be sent this way.
+//! TLS clients that judge certificates by a rule of their own, and those that take any: where that is
+//! what was asked for, or where there is nobody who could vouch for the server, as for a health check
+//! by address or a proxy to what has a certificate of its own making. Nothing secret may be sent to
+//! just anybody.
 
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
@@ -16,14 +18,36 @@ use tokio_rustls::client::TlsStream;
 static CONNECTOR: LazyLock<TlsConnector> =
     LazyLock::new(|| TlsConnector::from(Arc::new(taking_any_certificate().with_no_client_auth())));
 
-/// The configuration of a client that takes every certificate.
-pub fn taking_any_certificate() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+/// What a server shows of itself, and to whom it was meant to belong.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    /// Its own certificate.
+    pub certificate: &'a CertificateDer<'a>,
+    /// Those between it and an authority.
+    pub between: &'a [CertificateDer<'a>],
+    /// The name that it was called by.
+    pub name: &'a ServerName<'a>,
+    /// The time.
+    pub now: UnixTime,
+}
+
+/// The configuration of a client that takes the certificates that `judge` finds nothing wrong with.
+/// That the server has the certificate's key is looked at here.
+pub fn taking_certificates(
+    judge: impl Fn(&Shown<'_>) -> Result<(), Error> + Send + Sync + 'static,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(ring::default_provider());
-    ClientConfig::builder_with_provider(provider.clone())
+    let algorithms = provider.signature_verification_algorithms;
+    ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider knows the default versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_custom_certificate_verifier(Arc::new(Judge { judge, algorithms }))
+}
+
+/// The configuration of a client that takes every certificate.
+pub fn taking_any_certificate() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    taking_certificates(|_| Ok(()))
 }
 
 /// TLS over a connection to an address, whoever is there.
@@ -35,19 +59,27 @@ pub async fn connect_to_anybody(stream: TcpStream) -> std::io::Result<TlsStream<
     CONNECTOR.connect(name, stream).await
 }
 
-/// Takes every certificate whose key the other side has.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct Judge<J> {
+    judge: J,
+    algorithms: WebPkiSupportedAlgorithms,
+}
 
-impl ServerCertVerifier for AnyCertificate {
+impl<J> fmt::Debug for Judge<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Judge")
+    }
+}
+
+impl<J: Fn(&Shown<'_>) -> Result<(), Error> + Send + Sync> ServerCertVerifier for Judge<J> {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
         _: &[u8],
-        _: UnixTime,
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        (self.judge)(&Shown { certificate, between, name, now })?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -57,8 +89,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -67,12 +98,11 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

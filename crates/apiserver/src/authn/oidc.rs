@@ -8,12 +8,14 @@ mod claims;
 mod keys;
 pub(crate) mod mapping;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -29,10 +31,6 @@ const TOKEN_BYTES_MAX: usize = 16 * 1024;
 const FETCH_PAUSE: Duration = Duration::from_secs(10);
 /// Nor kept for longer without a look whether they are others now.
 const KEYS_AGE_MAX: Duration = Duration::from_secs(600);
-/// Where systems keep the authorities that they trust.
-const SYSTEM_ROOTS: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-
 /// What is expected of the issuer and its tokens, as kube-apiserver's `--oidc-…` flags say it.
 #[derive(Debug, Clone, Default)]
 pub struct OidcSettings {
@@ -71,6 +69,18 @@ pub enum OidcSettingsError {
         known = keys::ALGORITHMS.join(", ")
     )]
     Algorithm(String),
+    /// Nobody would be trusted.
+    #[error("{NO_CERTIFICATES}")]
+    Authorities,
+}
+
+/// What is said of authorities that are none.
+pub(super) const NO_CERTIFICATES: &str =
+    "data does not contain any valid RSA or ECDSA certificates";
+
+/// Is there a certificate in this PEM text?
+pub(super) fn has_certificates(pem: &[u8]) -> bool {
+    CertificateDer::pem_slice_iter(pem).any(|found| found.is_ok())
 }
 
 /// Why a token of the issuer is not accepted.
@@ -135,7 +145,6 @@ pub struct Oidc {
     keys: ArcSwapOption<(Keys, Instant)>,
     /// When the last fetch began; held by the one that is under way.
     fetching: Mutex<Option<Instant>>,
-    system_roots: OnceLock<Vec<u8>>,
 }
 
 #[derive(Deserialize)]
@@ -160,21 +169,19 @@ impl Oidc {
         if settings.client_id.is_empty() {
             return Err(OidcSettingsError::ClientId);
         }
-        let known = |alg: &&String| !keys::ALGORITHMS.contains(&alg.as_str());
-        if let Some(unknown) = settings.signing_algs.iter().find(known) {
-            return Err(OidcSettingsError::Algorithm(unknown.clone()));
+        let unknown = |alg: &&String| !keys::ALGORITHMS.contains(&alg.as_str());
+        if let Some(alg) = settings.signing_algs.iter().find(unknown) {
+            return Err(OidcSettingsError::Algorithm(alg.clone()));
+        }
+        if settings.ca_pem.as_ref().is_some_and(|pem| !has_certificates(pem)) {
+            return Err(OidcSettingsError::Authorities);
         }
         Ok(Self::of(settings.into()))
     }
 
     /// An issuer that makes sense. Nothing is asked of it yet.
     pub(crate) fn of(issuer: Issuer) -> Self {
-        Self {
-            issuer,
-            keys: ArcSwapOption::empty(),
-            fetching: Mutex::new(None),
-            system_roots: OnceLock::new(),
-        }
+        Self { issuer, keys: ArcSwapOption::empty(), fetching: Mutex::new(None) }
     }
 
     /// The user of claims whose signature is good.
@@ -250,7 +257,7 @@ impl Oidc {
     }
 
     async fn fetch_now(&self) -> Result<Keys, String> {
-        let roots = self.roots();
+        let roots = self.issuer.ca_pem.as_deref().unwrap_or_default();
         let issuer = &self.issuer.url;
         let at = match self.issuer.discovery_url.as_str() {
             "" => format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')),
@@ -264,16 +271,6 @@ impl Oidc {
             ));
         }
         Ok(Keys::read(&read(&fetch::get(&found.jwks_uri, roots).await?)?))
-    }
-
-    fn roots(&self) -> &[u8] {
-        match &self.issuer.ca_pem {
-            Some(pem) => pem,
-            None => self.system_roots.get_or_init(|| {
-                let mut files = SYSTEM_ROOTS.iter().filter_map(|path| std::fs::read(path).ok());
-                files.next().unwrap_or_default()
-            }),
-        }
     }
 }
 

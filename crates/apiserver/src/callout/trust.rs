@@ -3,25 +3,26 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use kit::tls::{Shown, taking_certificates};
 use rustls::client::{
     WantsClientCert, verify_server_cert_signed_by_trust_anchor, verify_server_name,
 };
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, Error, RootCertStore};
 
 use crate::pki::Life;
 
 /// The authorities of this machine, read when they are first asked for.
 static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::warn!(%error, "authorities of this machine cannot be read");
+    }
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(found.certs);
     Arc::new(roots)
 });
 
@@ -29,16 +30,10 @@ static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
 pub(super) fn vouched_for(
     bundle: &[u8],
 ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let algorithms = provider.signature_verification_algorithms;
     let pinned = certificates(bundle)?;
     let roots = if bundle.is_empty() { Arc::clone(&SYSTEM) } else { Arc::new(roots(&pinned)?) };
-    let verifier = Arc::new(Authorities { pinned, roots, algorithms });
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has what the default versions need")
-        .dangerous()
-        .with_custom_certificate_verifier(verifier))
+    let authorities = Authorities::new(pinned, roots);
+    Ok(taking_certificates(move |shown| authorities.judge(shown)))
 }
 
 fn certificates(bundle: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -61,7 +56,6 @@ fn unusable(error: &dyn std::error::Error) -> String {
 /// Takes what the authorities signed, and the authorities' own certificates: a server often
 /// shows the very one, made with `openssl req -x509`, that its callers are told to trust.
 /// Rustls takes no authority for a server, Go does.
-#[derive(Debug)]
 struct Authorities {
     pinned: Vec<CertificateDer<'static>>,
     roots: Arc<RootCertStore>,
@@ -69,6 +63,25 @@ struct Authorities {
 }
 
 impl Authorities {
+    fn new(pinned: Vec<CertificateDer<'static>>, roots: Arc<RootCertStore>) -> Self {
+        let provider = rustls::crypto::ring::default_provider();
+        Self { pinned, roots, algorithms: provider.signature_verification_algorithms }
+    }
+
+    fn judge(&self, shown: &Shown<'_>) -> Result<(), Error> {
+        let parsed = ParsedCertificate::try_from(shown.certificate)?;
+        if !self.is_pinned(shown.certificate, shown.now)? {
+            verify_server_cert_signed_by_trust_anchor(
+                &parsed,
+                &self.roots,
+                shown.between,
+                shown.now,
+                self.algorithms.all,
+            )?;
+        }
+        verify_server_name(&parsed, shown.name)
+    }
+
     /// Is this one of the trusted certificates itself, in its time?
     fn is_pinned(&self, shown: &CertificateDer<'_>, now: UnixTime) -> Result<bool, Error> {
         let Some(life) = self.pinned.contains(shown).then(|| Life::of(shown)).flatten() else {
@@ -82,50 +95,10 @@ impl Authorities {
     }
 }
 
-impl ServerCertVerifier for Authorities {
-    fn verify_server_cert(
-        &self,
-        shown: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        _: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let parsed = ParsedCertificate::try_from(shown)?;
-        if !self.is_pinned(shown, now)? {
-            let (roots, algorithms) = (&self.roots, self.algorithms.all);
-            verify_server_cert_signed_by_trust_anchor(&parsed, roots, between, now, algorithms)?;
-        }
-        verify_server_name(&parsed, name)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+    use rustls::pki_types::ServerName;
 
     use super::*;
 
@@ -147,13 +120,11 @@ mod tests {
         let shown = shown(params);
         let pinned = if is_trusted { vec![shown.clone()] } else { Vec::new() };
         let roots = Arc::new(roots(&pinned).unwrap());
-        let provider = rustls::crypto::ring::default_provider();
-        let algorithms = provider.signature_verification_algorithms;
-        let authorities = Authorities { pinned, roots, algorithms };
+        let authorities = Authorities::new(pinned, roots);
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(NOW));
         let name = ServerName::try_from("hooks.default.svc").unwrap();
-        let found = authorities.verify_server_cert(&shown, &[], &name, &[], now);
-        let found = found.map(|_| ()).map_err(|error| match error {
+        let shown = Shown { certificate: &shown, between: &[], name: &name, now };
+        let found = authorities.judge(&shown).map_err(|error| match error {
             Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) => {
                 CertificateError::NotValidForName
             }

@@ -7,6 +7,7 @@ use api::validation::ErrorKind;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::authn::oidc::{NO_CERTIFICATES, has_certificates};
 use crate::pki::token::ISSUER as OURS;
 
 const GROUP: &str = "apiserver.config.k8s.io";
@@ -186,6 +187,10 @@ impl Issuer {
             if !seen.insert(audience) {
                 add(ErrorKind::Duplicate, &field, audience, "");
             }
+        }
+        let authorities = self.certificate_authority.as_str();
+        if !authorities.is_empty() && !has_certificates(authorities.as_bytes()) {
+            add(ErrorKind::Invalid, "certificateAuthority", "<omitted>", NO_CERTIFICATES);
         }
         let policy = self.audience_match_policy.as_str();
         match (self.audiences.len(), policy) {

@@ -110,6 +110,10 @@ fn what_makes_no_sense_is_told_by_field() {
         "audienceMatchPolicy must be MatchAny for multiple audiences",
     );
     check_wrong(
+        &jwt(&format!("{us}, certificateAuthority: none"), named),
+        "jwt[0].issuer.certificateAuthority: Invalid value: \"<omitted>\": data does not contain any valid RSA or ECDSA certificates",
+    );
+    check_wrong(
         &jwt(us, "  claimMappings: {}\n"),
         "jwt[0].claimMappings.username: Required value: claim or expression is required",
     );

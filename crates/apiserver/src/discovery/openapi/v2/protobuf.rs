@@ -47,7 +47,7 @@ const SCHEMA: &[Field] = &[
     ("enum", 20, Anything),
     ("additionalProperties", 21, Message(additional)),
     ("type", 22, Message(type_item)),
-    ("items", 23, Message(of_items)),
+    ("items", 23, Message(schema_item)),
     ("allOf", 24, Messages(schema)),
     ("properties", 25, Message(named_schemas)),
 ];
@@ -136,10 +136,7 @@ fn type_item(value: &Value) -> Vec<u8> {
     bytes(1, value.as_str().unwrap_or_default().as_bytes())
 }
 
-fn of_items(value: &Value) -> Vec<u8> {
-    bytes(1, &schema(value))
-}
-
+/// A message around a schema.
 fn schema_item(value: &Value) -> Vec<u8> {
     bytes(1, &schema(value))
 }
