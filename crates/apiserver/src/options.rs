@@ -50,6 +50,11 @@ impl Query {
         self
     }
 
+    /// The verb of a request that changes what is there.
+    pub(crate) fn writing_verb(&self) -> &'static str {
+        if self.options == "PatchOptions" { "patch" } else { "update" }
+    }
+
     /// All values of a parameter.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let pairs = self.pairs.iter().filter(|(key, _)| key == name);

@@ -1,6 +1,8 @@
 //! What a kind does on its own at create and update, beyond schema, defaults and validation.
 
 pub(crate) mod certificate;
+mod claim;
+mod daemon_set;
 mod initial;
 mod job;
 pub(crate) mod namespace;
@@ -46,6 +48,10 @@ pub(crate) enum Generation {
     Content,
     /// With annotations too.
     ContentAndAnnotations,
+    /// With labels too.
+    ContentAndLabels,
+    /// With every change outside metadata, but a new object has none yet.
+    Changes,
     /// With every change outside metadata: there is no status apart.
     Everything,
 }
@@ -106,6 +112,11 @@ pub(crate) const DEPLOYMENT: Strategy = Strategy {
 };
 /// Older than the garbage collector, and it has kept its ways.
 pub(crate) const REPLICATION_CONTROLLER: Strategy = Strategy { orphans: true, ..SPEC_AND_STATUS };
+/// As old: its pods stay unless their deletion is asked for, of which the asker is told.
+pub(crate) const JOB: Strategy = Strategy { orphans: true, ..SPEC_AND_STATUS };
+pub(crate) const ENDPOINT_SLICE: Strategy =
+    Strategy { generation: Generation::ContentAndLabels, ..Strategy::PLAIN };
+pub(crate) const DRIVER: Strategy = Strategy { generation: Generation::Changes, ..RETURNED };
 pub(crate) const RESOURCE_QUOTA: Strategy = STATUS_RETURNED;
 pub(crate) const DISRUPTION_BUDGET: Strategy = SPEC_AND_STATUS;
 /// A Node registers itself with its status.
@@ -175,8 +186,20 @@ pub(crate) fn finish_create(kind: &Kind, object: &mut Value) {
     if let Some(status) = kind.strategy.initial_status {
         object["status"] = status(object);
     }
-    if kind.strategy.generation != Generation::None {
+    match &*kind.storage {
+        "daemonsets.apps" => daemon_set::count(None, object),
+        "persistentvolumeclaims" => claim::normalize(object),
+        _ => {}
+    }
+    if !matches!(kind.strategy.generation, Generation::None | Generation::Changes) {
         metadata_mut(object).insert("generation".to_owned(), 1.into());
+    }
+}
+
+/// A changed object: what its kind keeps account of.
+pub(crate) fn finish_update(kind: &Kind, old: &Value, object: &mut Value) {
+    if kind.storage == "daemonsets.apps" {
+        daemon_set::count(Some(old), object);
     }
 }
 
@@ -203,9 +226,11 @@ pub(crate) fn bumps_generation(kind: &Kind, old: &Value, new: &Value) -> bool {
         fields(old) != fields(new)
     };
     let annotations = || old["metadata"]["annotations"] != new["metadata"]["annotations"];
+    let labels = || old["metadata"]["labels"] != new["metadata"]["labels"];
     match kind.strategy.generation {
         Generation::None => false,
-        Generation::Content => content(),
+        Generation::Content | Generation::Changes => content(),
+        Generation::ContentAndLabels => content() || labels(),
         Generation::ContentAndAnnotations => content() || annotations(),
         Generation::Everything => content() || old["status"] != new["status"],
     }

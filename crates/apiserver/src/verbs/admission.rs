@@ -2,6 +2,7 @@
 
 mod claim_size;
 mod default_class;
+pub(crate) mod devices;
 mod in_use;
 mod limits;
 pub(crate) mod node_restriction;

@@ -182,7 +182,8 @@ async fn ask_webhooks(call: &Call<'_>, object: &Value, dry_run: bool) -> ApiResu
 }
 
 fn validate(call: &Call<'_>, object: &Value) -> ApiResult<()> {
-    let errors = call.kind.problems(object, None, &mut |text| call.warn(text));
+    let mut errors = call.kind.problems(object, None, &mut |text| call.warn(text));
+    errors.extend(admission::devices::create(call, object));
     if errors.is_empty() {
         return Ok(());
     }

@@ -24,11 +24,24 @@ const ORPHAN: &str = "orphan";
 pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     call.format()?;
     let options = delete_options::read(call, request).await?;
+    warn_of_orphans(call, &options);
     let deleted = delete(call, call.namespace(), call.name(), &options).await?;
     if deleted.gone && !call.kind.strategy.returns_deleted {
         return Ok(respond::deleted(call.kind, call.name(), meta(&deleted.object, "uid")));
     }
     respond::written(call, StatusCode::OK, deleted.object)
+}
+
+/// Whoever deletes Jobs and says nothing of their pods is told that these stay.
+pub(super) fn warn_of_orphans(call: &Call<'_>, options: &DeleteOptions) {
+    if call.kind.storage == "jobs.batch" && options.propagation.is_none() {
+        call.warn(
+            "child pods are preserved by default when jobs are deleted; set \
+             propagationPolicy=Background to remove them or set propagationPolicy=Orphan to \
+             suppress this warning"
+                .to_owned(),
+        );
+    }
 }
 
 /// What became of a deletion.

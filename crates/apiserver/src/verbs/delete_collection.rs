@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::json;
 
-use super::delete::delete;
+use super::delete::{delete, warn_of_orphans};
 use super::list::{place, read, with_items};
 use super::list_options::ListOptions;
 use super::{admission, delete_options};
@@ -20,6 +20,7 @@ pub(crate) async fn answer(call: &Call<'_>, request: Request<Body>) -> ApiResult
     }
     let selected = ListOptions::read(call)?;
     let options = delete_options::read(call, request).await?;
+    warn_of_orphans(call, &options);
     let page = read(call, &selected).await?;
     let mut items = Vec::with_capacity(page.entries.len());
     for kv in &page.entries {

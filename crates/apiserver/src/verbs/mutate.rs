@@ -176,6 +176,7 @@ fn finish(
     keep_other_parts(kind, part, old, new);
     keep_metadata(old, new);
     kind.fill(new);
+    strategy::finish_update(kind, old, new);
     if kind.storage == "namespaces" {
         strategy::namespace::label(new);
     }
@@ -299,7 +300,9 @@ fn validate(call: &Call<'_>, part: Part, old: &Value, new: &Value) -> ApiResult<
     let errors = match part {
         // A custom object's status is as its schema says too.
         Part::Status if kind.custom.is_none() => {
-            api::validation::update_status(&kind.stored_gvk(), new, old)
+            let mut errors = api::validation::update_status(&kind.stored_gvk(), new, old);
+            errors.extend(admission::devices::update_status(call, old, new));
+            errors
         }
         Part::Approval => api::validation::update_approval(new, old),
         Part::Binding if kind.custom.is_none() => return Ok(()),

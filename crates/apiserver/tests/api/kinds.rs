@@ -253,3 +253,37 @@ async fn an_autoscaler_is_one_object_in_two_versions() {
     server.check(&format!("GET {}/h", path("v2")), json!(null), 200, newer).await;
     server.check(&format!("GET {}/h", path("v1")), json!(null), 200, body).await;
 }
+
+#[tokio::test]
+async fn kinds_keep_account_of_what_changed() {
+    let server = Server::start().await;
+    let made = |plural: &str| OBJECTS.iter().find(|sample| sample.plural == plural).unwrap();
+    let sets = made("daemonsets");
+    let counted = |count: &str| json!({"metadata": {"annotations": {"deprecated.daemonset.template.generation": count}}});
+    let one = format!("{}/{}", collection(sets), sets.name);
+    let request = format!("POST {}", collection(sets));
+    server.check(&request, object(sets, "c"), 201, counted("1")).await;
+    let other = json!({"spec": {"minReadySeconds": 3}});
+    server.check(&format!("PATCH {one}"), other, 200, counted("1")).await;
+    let template = json!({"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}});
+    server.check(&format!("PATCH {one}"), template, 200, counted("2")).await;
+    server.check(&format!("PATCH {one}"), counted("9"), 200, counted("2")).await;
+
+    let slices = made("endpointslices");
+    let one = format!("{}/{}", collection(slices), slices.name);
+    let generation = |number: i64| json!({"metadata": {"generation": number}});
+    let request = format!("POST {}", collection(slices));
+    server.check(&request, object(slices, "c"), 201, generation(1)).await;
+    let label = json!({"metadata": {"labels": {"other": "x"}}});
+    server.check(&format!("PATCH {one}"), label, 200, generation(2)).await;
+}
+
+#[tokio::test]
+async fn a_namespace_keeps_its_finalizers_whatever_is_put() {
+    let server = Server::start().await;
+    let path = "/api/v1/namespaces";
+    let plain = json!({"metadata": {"name": "kept"}});
+    let kept = json!({"spec": {"finalizers": ["kubernetes"]}});
+    server.check(&format!("POST {path}"), plain.clone(), 201, kept.clone()).await;
+    server.check(&format!("PUT {path}/kept"), plain, 200, kept).await;
+}

@@ -9,6 +9,7 @@ mod computed;
 mod conversations;
 mod custom;
 mod deletion;
+mod devices;
 mod discovery;
 mod fairness;
 mod kinds;

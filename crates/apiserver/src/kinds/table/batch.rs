@@ -28,7 +28,7 @@ pub(super) static BATCH: &[Entry] = &[
         categories: &["all"],
         storage: "jobs.batch",
         subresources: &[Status],
-        strategy: strategy::SPEC_AND_STATUS,
+        strategy: strategy::JOB,
         columns: batch::JOB,
         row: batch::job,
         ..GROUP

@@ -10,7 +10,7 @@ pub(super) static DISCOVERY: &[Entry] = &[Entry {
     plural: "endpointslices",
     singular: "endpointslice",
     storage: "endpointslices.discovery.k8s.io",
-    strategy: strategy::GENERATION,
+    strategy: strategy::ENDPOINT_SLICE,
     columns: network::ENDPOINT_SLICE,
     row: network::endpoint_slice,
     ..PLAIN

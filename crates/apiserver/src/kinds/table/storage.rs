@@ -14,7 +14,7 @@ pub(super) static STORAGE: &[Entry] = &[
         singular: "csidriver",
         namespaced: false,
         storage: "csidrivers.storage.k8s.io",
-        strategy: strategy::RETURNED,
+        strategy: strategy::DRIVER,
         columns: storage::CSI_DRIVER,
         row: storage::csi_driver,
         ..GROUP
