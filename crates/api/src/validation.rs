@@ -47,6 +47,7 @@ mod storage_names;
 mod workload;
 
 pub use error::{ErrorKind, FieldError, aggregate, invalid_message};
+pub use field::same;
 use field::{Errors, Field};
 
 /// What is wrong with a new object; nothing where it may be stored.

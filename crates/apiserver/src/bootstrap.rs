@@ -4,7 +4,9 @@
 mod access;
 mod flow;
 
-pub(crate) use self::flow::{lacks as lacks_flow_control, seed as seed_flow_control};
+pub(crate) use self::flow::{
+    lacks as lacks_flow_control, problem as flow_control_problem, seed as seed_flow_control,
+};
 
 use std::sync::Arc;
 

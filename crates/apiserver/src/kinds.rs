@@ -14,6 +14,7 @@ use serde_json::Value;
 use store::KeyValue;
 
 pub(crate) use self::served::Served;
+use crate::bootstrap;
 use crate::custom::{Custom, ScalePaths};
 use crate::strategy::Strategy;
 use crate::table::{Column, Shown};
@@ -295,6 +296,8 @@ impl Kind {
         };
         if let Some(custom) = &self.custom {
             errors.extend(custom.problems(object, old, warn));
+        } else {
+            errors.extend(bootstrap::flow_control_problem(&self.group, &self.plural, object));
         }
         errors
     }

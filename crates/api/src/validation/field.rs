@@ -260,7 +260,7 @@ impl<'a> Field<'a> {
 }
 
 /// Are they equal where Go's zero values are nothing?
-pub(super) fn same(a: &Value, b: &Value) -> bool {
+pub fn same(a: &Value, b: &Value) -> bool {
     changes("", a, b).is_empty()
 }
 

@@ -1,8 +1,10 @@
-//! The FlowSchemas and PriorityLevelConfigurations that every cluster has. They are the user's
+//! The FlowSchemas and PriorityLevelConfigurations that every cluster has. Most are the user's
 //! to change; what is missing is made.
 
 use std::sync::Arc;
 
+use api::FieldError;
+use api::validation::ErrorKind;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -21,6 +23,8 @@ const LEVELS: [Level; 7] = [
     ("workload-high", 40, 50, Some((128, 6, 50))),
     ("workload-low", 100, 90, Some((128, 6, 50))),
 ];
+/// Those of either kind that requests must not be without.
+const MANDATORY: [&str; 2] = ["exempt", "catch-all"];
 const EVERYBODY: [&str; 2] = ["system:unauthenticated", "system:authenticated"];
 
 /// Is something missing that every cluster has?
@@ -51,6 +55,34 @@ async fn missing(shared: &Arc<Shared>, plural: &str, object: Value) -> Result<()
         (404, _) => create(shared, &collection, &object).await,
         (_, answer) => Err(failed(&path, &answer)),
     }
+}
+
+/// What is wrong with one that no cluster can be without: these are as they are.
+pub(crate) fn problem(group: &str, plural: &str, object: &Value) -> Option<FieldError> {
+    let all = match (group, plural) {
+        (GROUP, "flowschemas") => schemas(),
+        (GROUP, "prioritylevelconfigurations") => levels(),
+        _ => return None,
+    };
+    let name = object["metadata"]["name"].as_str().filter(|name| MANDATORY.contains(name))?;
+    let mut fixed = all.into_iter().find(|one| one["metadata"]["name"] == name)?;
+    api::defaults::apply(&api::Gvk::of(&fixed)?, &mut fixed);
+    // How much the exempt level may lend is the user's.
+    let lends = plural != "flowschemas" && name == "exempt";
+    let spec = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        if let Some(fields) = spec.as_object_mut().filter(|_| lends) {
+            fields.remove("exempt");
+        }
+        spec
+    };
+    let but = if lends { "except the 'spec.exempt' field " } else { "" };
+    (!api::validation::same(&spec(object), &spec(&fixed))).then(|| FieldError {
+        path: "spec".to_owned(),
+        kind: ErrorKind::Invalid,
+        value: object["spec"].clone(),
+        detail: format!("spec of '{name}' {but}must equal the fixed value"),
+    })
 }
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {
@@ -184,6 +216,32 @@ mod tests {
             api::defaults::apply(&gvk, &mut object);
             assert_eq!(api::validation::create(&gvk, &object), [], "{object}");
         }
+    }
+
+    #[test]
+    fn what_no_cluster_can_be_without_stays() {
+        #[track_caller]
+        fn check(plural: &str, name: &str, pointer: &str, expected: Option<&str>) {
+            let all = if plural == "flowschemas" { schemas() } else { levels() };
+            let mut object = all.into_iter().find(|one| one["metadata"]["name"] == name).unwrap();
+            api::defaults::apply(&api::Gvk::of(&object).unwrap(), &mut object);
+            assert_eq!(problem(GROUP, plural, &object), None);
+            *object.pointer_mut(pointer).unwrap() = json!(7);
+            let detail = problem(GROUP, plural, &object).map(|error| error.detail);
+            assert_eq!(detail.as_deref(), expected);
+        }
+        const FIXED: Option<&str> = Some("spec of 'catch-all' must equal the fixed value");
+        let (levels, lent) = ("prioritylevelconfigurations", "/spec/exempt/lendablePercent");
+        check("flowschemas", "catch-all", "/spec/matchingPrecedence", FIXED);
+        check("flowschemas", "probes", "/spec/matchingPrecedence", None);
+        check(levels, "catch-all", "/spec/limited/lendablePercent", FIXED);
+        check(levels, "exempt", lent, None);
+        check(
+            levels,
+            "exempt",
+            "/spec/type",
+            Some("spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"),
+        );
     }
 
     #[test]

@@ -40,14 +40,31 @@ pub(super) fn qualify(pod: &mut Value) {
     child_mut(pod, "status").insert("qosClass".to_owned(), class.into());
 }
 
-/// A node that does not tell the service class leaves it as it was.
-pub(crate) fn keep_class(old: &Value, new: &mut Value) {
-    let class = &old["status"]["qosClass"];
+/// A node that does not tell the service class, or which generation it has seen, leaves that as it
+/// was.
+pub(crate) fn keep_facts(old: &Value, new: &mut Value) {
+    const SEEN: &str = "observedGeneration";
     let status = child_mut(new, "status");
-    if status.get("qosClass").is_none_or(|class| class.as_str().unwrap_or_default().is_empty())
-        && !class.is_null()
+    for field in ["qosClass", SEEN] {
+        keep(&old["status"], status, field);
+    }
+    let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let had = list(old, "/status/conditions");
+        let same_type = |one: &&Value| Some(&one["type"]) == condition.get("type");
+        if let Some(had) = had.iter().find(same_type) {
+            keep(had, condition, SEEN);
+        }
+    }
+}
+
+/// The old value, where there is no new one.
+fn keep(old: &Value, new: &mut Map<String, Value>, field: &str) {
+    let empty = |value: &Value| value.is_null() || *value == json!("") || *value == json!(0);
+    if new.get(field).is_none_or(empty)
+        && let Some(had) = old.get(field)
     {
-        status.insert("qosClass".to_owned(), class.clone());
+        new.insert(field.to_owned(), had.clone());
     }
 }
 
@@ -124,6 +141,17 @@ mod tests {
         let expected = json!({"spec": {"nodeName": "n", "containers": [{"name": "c"}],
             "ephemeralContainers": [{"name": "d"}]}});
         assert_eq!(with_debuggers(&old, &new), expected);
+    }
+
+    #[test]
+    fn a_status_that_tells_less_takes_nothing_away() {
+        let old = json!({"status": {"qosClass": "Burstable", "observedGeneration": 3,
+            "conditions": [{"type": "Ready", "observedGeneration": 2}]}});
+        let mut new = json!({"status": {"conditions": [{"type": "Ready"}, {"type": "Other"}]}});
+        keep_facts(&old, &mut new);
+        let expected = json!({"qosClass": "Burstable", "observedGeneration": 3, "conditions": [
+            {"type": "Ready", "observedGeneration": 2}, {"type": "Other"}]});
+        assert_eq!(new["status"], expected);
     }
 
     #[test]

@@ -235,7 +235,7 @@ fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
                 strategy::certificate::keep_decisions(old, &mut kept);
             }
             if kind.strategy.grace == Grace::Pod {
-                strategy::pod::keep_class(old, &mut kept);
+                strategy::pod::keep_facts(old, &mut kept);
             }
             *new = kept;
         }
