@@ -1,12 +1,14 @@
 //! The loop around a reconcile function: kube-rs drives, we say what a failure means.
 
+mod patience;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryFutureExt};
 use kube::Resource;
 use kube::core::response::StatusCause;
 use kube::runtime::Controller;
@@ -15,12 +17,11 @@ use kube::runtime::reflector::{Lookup, Store};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use self::patience::Patience;
 use crate::context::Context;
 
 /// How soon an object is looked at again after somebody else wrote it first.
 const RETRY_CONFLICT: Duration = Duration::from_millis(50);
-/// How soon an object is looked at again after any other failure.
-const RETRY_FAILURE: Duration = Duration::from_secs(1);
 /// The cause of a refusal to make something in a namespace that is being deleted.
 const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
@@ -63,9 +64,19 @@ where
     F: Future<Output = Result<Action, ReconcileError>> + Send + 'static,
 {
     let (shutdown, store) = (context.shutdown(), controller.store());
+    let patience = Arc::new(Patience::default());
+    let after = {
+        let patience = patience.clone();
+        move |object: Arc<K>, error: &_, _| after_failure(&*object, error, &patience)
+    };
+    let look = move |object: Arc<K>, context| {
+        let (patience, uid) = (patience.clone(), object.meta().uid.clone().unwrap_or_default());
+        let look = reconcile(object, context);
+        look.inspect_ok(move |_| patience.succeeded(&uid))
+    };
     let work = controller
         .graceful_shutdown_on(shutdown.clone().cancelled_owned())
-        .run(reconcile, after_failure, context)
+        .run(look, after, context)
         .for_each(|_| std::future::ready(()));
     tokio::select! {
         () = work => {}
@@ -87,25 +98,26 @@ where
     }
 }
 
-fn after_failure<K>(object: Arc<K>, error: &ReconcileError, _: Arc<Context>) -> Action
+fn after_failure<K>(object: &K, error: &ReconcileError, patience: &Patience) -> Action
 where
     K: Resource<DynamicType = ()>,
 {
     if error.is_conflict() {
         return Action::requeue(RETRY_CONFLICT);
     }
-    if error.is_gone() {
-        return Action::requeue(RETRY_FAILURE);
-    }
     let meta = object.meta();
-    tracing::warn!(
-        kind = %K::kind(&()),
-        namespace = meta.namespace.as_deref().unwrap_or_default(),
-        name = meta.name.as_deref().unwrap_or_default(),
-        error = error as &dyn std::error::Error,
-        "reconcile failed; it is tried again"
-    );
-    Action::requeue(RETRY_FAILURE)
+    let wait = patience.failed(meta.uid.as_deref().unwrap_or_default());
+    if !error.is_gone() {
+        tracing::warn!(
+            kind = %K::kind(&()),
+            namespace = meta.namespace.as_deref().unwrap_or_default(),
+            name = meta.name.as_deref().unwrap_or_default(),
+            error = error as &dyn std::error::Error,
+            ?wait,
+            "reconcile failed; it is tried again"
+        );
+    }
+    Action::requeue(wait)
 }
 
 #[cfg(test)]
