@@ -6,6 +6,7 @@
 
 mod change;
 mod encode;
+mod piece;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::Stream as FuturesStream;
+use futures::{FutureExt, Stream as FuturesStream};
 use store::{Batch, KeyValue, Revision, WatchError};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
 pub(crate) use self::change::Changes;
 pub(crate) use self::encode::Encoder;
+use self::piece::Piece;
 use crate::error::{ApiError, ApiResult};
 use crate::registry::Opener;
 use crate::request::Call;
@@ -196,19 +198,50 @@ impl Running {
         (out.into(), State::Over)
     }
 
-    /// Changes, in the version that the client watches.
-    async fn changes(mut self: Box<Self>, encoder: &Encoder, mut batch: Batch) -> (Bytes, State) {
+    /// A change and those that wait behind it, up to a piece: a group of writes that was made
+    /// durable together wakes its watchers once, and is one frame for each.
+    async fn changes(mut self: Box<Self>, encoder: &Encoder, first: Batch) -> (Bytes, State) {
+        let Some(written) = self.change(encoder, first).await else {
+            return (Bytes::new(), State::Over);
+        };
+        let mut out = match written {
+            // Mostly it is alone, and its bytes are those that other watchers send too.
+            Ok(bytes) => Piece::from(bytes),
+            Err(error) => return (encode::error(&error), State::Over),
+        };
+        while out.len() < PIECE_BYTES
+            && let Some(next) = self.watcher.next().now_or_never()
+        {
+            let written = match next {
+                Ok(batch) => self.change(encoder, batch).await,
+                Err(WatchError::Closed) => None,
+                Err(error) => Some(Err(watch_error(&error, self.sent))),
+            };
+            match written {
+                Some(Ok(bytes)) => out.push(bytes),
+                Some(Err(error)) => {
+                    out.push(encode::error(&error));
+                    return (out.into(), State::Over);
+                }
+                None => return (out.into(), State::Over),
+            }
+        }
+        (out.into(), State::Running(self))
+    }
+
+    /// A change, in the version that the client watches; none when the server ends before that.
+    async fn change(&mut self, encoder: &Encoder, mut batch: Batch) -> Option<ApiResult<Bytes>> {
         let shown = batch.events.iter_mut().flat_map(encode::objects).collect();
         let converted = tokio::select! {
             biased;
             converted = self.shared.registry.in_version_of(&encoder.kind, shown) => converted,
-            () = self.shared.closing.cancelled() => return (Bytes::new(), State::Over),
+            () = self.shared.closing.cancelled() => return None,
         };
         if let Err(error) = converted {
-            return (encode::error(&error), State::Over);
+            return Some(Err(error));
         }
         self.sent = self.sent.max(batch.revision);
-        (encoder.batch(&batch), State::Running(self))
+        Some(Ok(encoder.batch(&batch)))
     }
 
     fn last_words(&self, encoder: &Encoder, out: &mut Vec<u8>) {
