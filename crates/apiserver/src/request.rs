@@ -122,22 +122,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
         Err(error) => return Err(error),
     };
     match target {
-        Target::Path => {
-            let verb = request.method().as_str().to_lowercase();
-            let path = request.uri().path().to_owned();
-            let asked = turns::of_path(&user, &verb, &path);
-            turns::take(&shared, &asked, 1, async {
-                // Owned here: a body cannot be shared between threads.
-                let request = request;
-                authorize::path(&shared, &user, &verb, &path)?;
-                if let Some(extension) = extensions.documented_at(&path) {
-                    let asked = request.into_parts().0;
-                    return Ok(aggregation::document(&shared, extension, asked).await);
-                }
-                discovery::answer(&shared, &kinds, &extensions, &request)
-            })
-            .await
-        }
+        Target::Path => answer_path(&shared, &kinds, &user, request).await,
         Target::Review(review, namespace) => {
             let asked = subresources::review::Asked { review, namespace, user };
             let turn = turns::of_review(&asked.user, review, &asked.namespace);
@@ -164,6 +149,30 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> ApiResult<Respon
             deadline::keep(deadline.filter(|_| verb != "watch"), work).await
         }
     }
+}
+
+/// Answers at a path that is no resource's.
+async fn answer_path(
+    shared: &Arc<Shared>,
+    kinds: &Served,
+    user: &UserInfo,
+    request: Request<Body>,
+) -> ApiResult<Response> {
+    let verb = request.method().as_str().to_lowercase();
+    let path = request.uri().path().to_owned();
+    let asked = turns::of_path(user, &verb, &path);
+    turns::take(shared, &asked, 1, async {
+        // Owned here: a body cannot be shared between threads.
+        let request = request;
+        authorize::path(shared, user, &verb, &path)?;
+        let extensions = shared.registry.extensions();
+        if let Some(extension) = extensions.documented_at(&path) {
+            let asked = request.into_parts().0;
+            return Ok(aggregation::document(shared, extension, asked).await);
+        }
+        discovery::answer(shared, kinds, &extensions, &request)
+    })
+    .await
 }
 
 /// What is said of a resource that is not served; a custom kind's other subresources are not found as

@@ -89,8 +89,14 @@ impl Listening {
 
     /// Sends a bare request; the reply's first line.
     async fn check(&self, with_certificate: bool, path: &str, expected: &str) {
+        self.check_with(with_certificate, path, "", expected).await;
+    }
+
+    /// The same with a header's line.
+    async fn check_with(&self, with_certificate: bool, path: &str, header: &str, expected: &str) {
         let mut stream = self.connect(with_certificate).await;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: x\r\n{header}connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let head = read_head(&mut stream).await;
         assert!(head.starts_with(expected), "{path}: {head}");
@@ -111,6 +117,10 @@ async fn a_certificate_is_a_user_and_none_is_nobody() {
     listening.check(true, "/api/v1/namespaces", "HTTP/1.1 200").await;
     listening.check(false, "/api/v1/namespaces", "HTTP/1.1 403").await;
     listening.check(false, "/version", "HTTP/1.1 200").await;
+    // Credentials of a sort that is not known are none; a token that is not known is refused.
+    let header = |text: &str| format!("authorization: {text}\r\n");
+    listening.check_with(false, "/version", &header("Basic YTpi"), "HTTP/1.1 200").await;
+    listening.check_with(false, "/version", &header("Bearer x"), "HTTP/1.1 401").await;
     listening.stop().await;
 }
 
