@@ -10,7 +10,7 @@ use api::validation::ErrorKind;
 use api::{FieldError, Gvk, TypeSchema, protobuf, schema};
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
@@ -27,6 +27,8 @@ use crate::request::Call;
 
 /// No body is larger, as in kube-apiserver.
 pub(crate) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// So much of a larger one is read all the same.
+const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A body arrives within this time.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 const ACCEPTED: [&str; 3] =
@@ -42,14 +44,20 @@ pub(crate) struct Raw {
 /// Reads the whole body.
 pub(crate) async fn read(request: Request<Body>) -> ApiResult<Raw> {
     let media = media_type(request.headers());
-    // What says that it is too large is not read at all.
-    if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+    let waits = request.headers().contains_key(EXPECT);
+    let mut body = request.into_body();
+    // What says that it is too large is not kept, and where its sender waits for a word not read.
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        if !waits {
+            discard(&mut body).await;
+        }
         return Err(ApiError::too_large(BODY_BYTES_MAX));
     }
-    let whole = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+    let whole = Limited::new(&mut body, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Ok(Ok(body)) => Ok(Raw { bytes: body.to_bytes(), media }),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
             Err(ApiError::too_large(BODY_BYTES_MAX))
         }
         Ok(Err(error)) => {
@@ -57,6 +65,21 @@ pub(crate) async fn read(request: Request<Body>) -> ApiResult<Raw> {
         }
         Err(_) => Err(Status::timeout("the request's body did not arrive in time").into()),
     }
+}
+
+/// Reads what is left of a body for nothing: many clients look for no answer before they have sent
+/// it all, and would find a connection that was cut.
+async fn discard(body: &mut Body) {
+    let all = async {
+        let mut left = DISCARDED_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            let Some(fewer) = left.checked_sub(len) else { return };
+            left = fewer;
+        }
+    };
+    // Whatever comes of it, the answer is the same.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, all).await;
 }
 
 fn media_type(headers: &HeaderMap) -> String {

@@ -177,10 +177,19 @@ impl Subresource {
 }
 
 /// Verbs every kind has.
-pub(crate) const VERBS: [&str; 8] =
+const VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
+/// The same of custom kinds, in upstream's order.
+const CUSTOM_VERBS: [&str; 8] =
+    ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
 impl Kind {
+    /// The verbs of its objects, as discovery lists them.
+    pub(crate) fn verbs(&self) -> [&'static str; 8] {
+        if self.custom.is_some() { CUSTOM_VERBS } else { VERBS }
+    }
+
     /// `v1`, `apps/v1`.
     pub(crate) fn api_version(&self) -> String {
         self.gvk().api_version()

@@ -194,7 +194,7 @@ fn too_many(path: &str, len: u64, max: u64) -> FieldError {
 }
 
 fn in_body(path: &str, why: &str) -> String {
-    format!("{path} in body {why}").trim_start().to_owned()
+    format!("{path} in body {why}")
 }
 
 pub(super) fn join(path: &str, name: &str) -> String {

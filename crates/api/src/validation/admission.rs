@@ -190,10 +190,10 @@ fn check_url(url: &Field<'_>) {
 
 fn check_service(service: &Field<'_>) {
     if service.at("name").is_empty() {
-        service.at("name").required("service name is required");
+        service.at("name").required("");
     }
     if service.at("namespace").is_empty() {
-        service.at("namespace").required("service namespace is required");
+        service.at("namespace").required("");
     }
     let port = service.at("port");
     if !PORTS.contains(&port.number()) {

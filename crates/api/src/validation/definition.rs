@@ -15,6 +15,8 @@ use crate::names;
 
 /// Kubernetes' own groups: who defines a kind there says that it was agreed on.
 const APPROVAL: &str = "api-approved.kubernetes.io";
+/// So many fields of a version can be selected by.
+const SELECTABLE_MAX: usize = 8;
 /// A warning of a deprecated version is no longer, in bytes.
 const WARNING_BYTES_MAX: usize = 256;
 const SCOPES: [&str; 2] = ["Cluster", "Namespaced"];
@@ -37,6 +39,24 @@ pub(super) fn check(root: &Field<'_>) {
     }
     names_of(&spec.at("names"));
     conversion::check(&spec.at("conversion"));
+    first_stored_version(root);
+}
+
+/// Objects are stored in some version from the beginning.
+fn first_stored_version(root: &Field<'_>) {
+    let stored = root.at("status").at("storedVersions");
+    let storage = root.at("spec").at("versions").items().find(|v| v.at("storage").flag());
+    match storage.map(|version| version.at("name").text()) {
+        None if stored.is_empty() => {
+            stored.invalid_as_text("null".to_owned(), "must have at least one stored version");
+        }
+        Some(name) if !names::dns1035_label(name).is_empty() => {
+            let shown = Value::from(vec![name]);
+            let stored = stored.showing(&shown);
+            stored.items().for_each(|name| name.well_formed(names::dns1035_label));
+        }
+        _ => {}
+    }
 }
 
 pub(super) fn update(root: &Field<'_>, old: &Value) {
@@ -136,26 +156,48 @@ fn versions(spec: &Field<'_>) {
         }
         if !version.at("schema").at("openAPIV3Schema").is_some() {
             version.at("schema").at("openAPIV3Schema").required("");
-        } else if version.at("schema").at("openAPIV3Schema").at("nullable").flag() {
-            let nullable = version.at("schema").at("openAPIV3Schema").at("nullable");
-            nullable.forbidden("nullable cannot be true at the root");
         }
         deprecation(&version);
     }
     if !unique {
-        versions.invalid("must contain unique version names");
+        versions.invalid_as_text(internal(&versions), "must contain unique version names");
     }
     if versions.items().filter(|version| version.at("storage").flag()).count() != 1 {
-        versions.invalid("must have exactly one version marked as storage version");
+        let why = "must have exactly one version marked as storage version";
+        versions.invalid_as_text(internal(&versions), why);
     }
     selectable_fields(spec);
     parts(spec, "schema", "validation", |schema| {
-        structural::schema(&schema.at("openAPIV3Schema"));
+        let schema = schema.at("openAPIV3Schema");
+        if schema.at("nullable").flag() {
+            schema.at("nullable").forbidden("nullable cannot be true at the root");
+        }
+        structural::schema(&schema);
     });
     parts(spec, "subresources", "subresources", parts::subresources);
     parts(spec, "additionalPrinterColumns", "additionalPrinterColumns", |columns| {
         columns.items().for_each(|column| parts::column(&column));
     });
+}
+
+/// The versions as upstream shows them: in a form of its own, in which what they share is not theirs.
+fn internal(versions: &Field<'_>) -> String {
+    if !versions.is_some() {
+        return "null".to_owned();
+    }
+    let version = |version: Field<'_>| {
+        format!(
+            "{{\"Name\":{:?},\"Served\":{},\"Storage\":{},\"Deprecated\":{},\
+             \"DeprecationWarning\":{},\"Schema\":null,\"Subresources\":null,\
+             \"AdditionalPrinterColumns\":null,\"SelectableFields\":null}}",
+            version.at("name").text(),
+            version.at("served").flag(),
+            version.at("storage").flag(),
+            version.at("deprecated").flag(),
+            version.at("deprecationWarning").value,
+        )
+    };
+    format!("[{}]", versions.items().map(version).collect::<Vec<_>>().join(","))
 }
 
 fn selectable_fields(spec: &Field<'_>) {
@@ -168,8 +210,18 @@ fn selectable_fields(spec: &Field<'_>) {
     for version in judged {
         let own = version.at("selectableFields");
         let fields = if shared { spec.at("selectableFields").showing(own.value) } else { own };
+        let schema = version.at("schema").at("openAPIV3Schema");
+        let mut seen = BTreeSet::new();
         for field in fields.items() {
-            parts::selectable(&field, &version.at("schema").at("openAPIV3Schema"));
+            if !parts::selectable(&field, &schema) {
+                continue;
+            }
+            if !seen.insert(field.at("jsonPath").text()) {
+                field.at("jsonPath").duplicate();
+            }
+        }
+        if seen.len() > SELECTABLE_MAX {
+            fields.too_many(SELECTABLE_MAX);
         }
     }
 }
@@ -303,8 +355,129 @@ mod tests {
         check(
             json!({"type": "object", "properties": {"a": {"type": "string", "default": 1}}}),
             &[
-                r#"spec.validation.openAPIV3Schema.properties[a].default: Invalid value: "integer": default in body must be of type string: "integer""#,
+                r#"spec.validation.openAPIV3Schema.properties[a].default: Invalid value: "integer":  in body must be of type string: "integer""#,
             ],
         );
+        check(
+            json!({"type": "object", "properties": {
+                "a": {"type": "object", "required": ["x"], "default": {}, "properties": {"x": {"type": "string"}}},
+                "b": {"type": "string", "enum": ["x"], "default": "y"},
+            }}),
+            &[
+                "spec.validation.openAPIV3Schema.properties[a].default.x: Required value",
+                r#"spec.validation.openAPIV3Schema.properties[b].default: Unsupported value: "y": supported values: "x""#,
+            ],
+        );
+    }
+
+    #[test]
+    fn what_every_object_has_is_not_for_a_schema_to_change() {
+        let at = "spec.validation.openAPIV3Schema";
+        check(
+            json!({"type": "object", "nullable": true, "properties": {
+                "apiVersion": {"type": "integer"},
+                "metadata": {"type": "object", "default": {}, "x-kubernetes-validations": [{"rule": "true"}]},
+            }}),
+            &[
+                &format!("{at}.nullable: Forbidden: nullable cannot be true at the root"),
+                &format!(
+                    "{at}.properties[apiVersion].type: Invalid value: \"integer\": must be string"
+                ),
+                &format!(
+                    "{at}.properties[metadata].default: Forbidden: must not be set in top-level metadata"
+                ),
+                &format!(
+                    "{at}.properties[metadata]: Forbidden: must not specify anything other than \
+                     name and generateName, but metadata is implicitly specified"
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn versions_are_shown_in_upstreams_form() {
+        let mut none = definition(json!({"type": "object"}));
+        none["spec"]["versions"][0]["storage"] = false.into();
+        check_object(
+            none,
+            &[
+                "spec.versions: Invalid value: [{\"Name\":\"v1\",\"Served\":true,\"Storage\":false,\
+                 \"Deprecated\":false,\"DeprecationWarning\":null,\"Schema\":null,\"Subresources\":null,\
+                 \"AdditionalPrinterColumns\":null,\"SelectableFields\":null}]: must have exactly one \
+                 version marked as storage version",
+                "status.storedVersions: Invalid value: null: must have at least one stored version",
+            ],
+        );
+    }
+
+    #[test]
+    fn sets_and_maps_are_of_what_can_be_told_apart() {
+        let at = "spec.validation.openAPIV3Schema.properties[a]";
+        check(
+            json!({"type": "object", "properties": {"a": {"type": "array",
+                "x-kubernetes-list-type": "set", "items": {"type": "object"}}}}),
+            &[&format!(
+                "{at}.items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a \
+                 list with x-kubernetes-list-type=set"
+            )],
+        );
+        check(
+            json!({"type": "object", "properties": {"a": {"type": "array",
+                "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["b", "b"],
+                "items": {"type": "object"}}}}),
+            &[
+                &format!(
+                    "{at}.x-kubernetes-list-map-keys: Invalid value: [\"b\",\"b\"]: entries must all be names of item properties"
+                ),
+                &format!(
+                    "{at}.x-kubernetes-list-map-keys: Invalid value: [\"b\",\"b\"]: entries must all be names of item properties"
+                ),
+                &format!(
+                    "{at}.x-kubernetes-list-map-keys: Invalid value: [\"b\",\"b\"]: must not contain duplicate entries"
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn columns_sizes_and_selectable_fields_have_paths() {
+        let mut wrong =
+            definition(json!({"type": "object", "properties": {"spec": {"type": "object",
+            "properties": {"a": {"type": "string"}, "o": {"type": "object"}}}}}));
+        let version = &mut wrong["spec"]["versions"][0];
+        version["additionalPrinterColumns"] =
+            json!([{"name": "a", "type": "foo", "format": "bar", "jsonPath": "x"}]);
+        version["subresources"] = json!({"scale": {"specReplicasPath": ".spec.a[0]",
+            "statusReplicasPath": ".status.a", "labelSelectorPath": ".foo"}});
+        let paths = ["spec.a", ".metadata.name", ".spec.o", ".spec.a", ".spec.a", ".spec.a[0]"];
+        version["selectableFields"] = paths.map(|path| json!({"jsonPath": path})).into();
+        let selectable = |index: usize, path: &str, why: &str| {
+            format!("spec.selectableFields[{index}].jsonPath: Invalid value: \"{path}\": {why}")
+        };
+        let expected = [
+            selectable(0, "spec.a", "is an invalid path: expected [ or . but got: spec"),
+            selectable(1, ".metadata.name", "is an invalid path: does not refer to a valid field"),
+            selectable(
+                2,
+                ".spec.o",
+                "must point to a field of type string, boolean or integer. Enum string fields and \
+                 strings with formats are allowed.",
+            ),
+            "spec.selectableFields[4].jsonPath: Duplicate value: \".spec.a\"".to_owned(),
+            selectable(5, ".spec.a[0]", "is an invalid path: array notation is not allowed"),
+            "spec.subresources.scale.labelSelectorPath: Invalid value: \".foo\": should be a json \
+             path under either .spec or .status"
+                .to_owned(),
+            "spec.additionalPrinterColumns[0].type: Invalid value: \"foo\": must be one of \
+             boolean,date,integer,number,string"
+                .to_owned(),
+            "spec.additionalPrinterColumns[0].format: Invalid value: \"bar\": must be one of \
+             byte,date,date-time,double,float,int32,int64,password"
+                .to_owned(),
+            "spec.additionalPrinterColumns[0].JSONPath: Invalid value: \"x\": must be a simple json \
+             path starting with ."
+                .to_owned(),
+        ];
+        check_object(wrong, &expected.each_ref().map(String::as_str));
     }
 }

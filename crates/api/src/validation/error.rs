@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Duplicate,
     /// A value is malformed.
     Invalid,
+    /// A value is malformed; it is told as a text, which is shown as it is: upstream's own form of it.
+    InvalidAsText,
     /// A value is malformed, and too large or too much of the server's own to be shown.
     InvalidUnshown,
     /// A value is of another type than its schema wants.
@@ -53,7 +55,9 @@ impl ErrorKind {
             Self::NotFound => "Not found",
             Self::Required => "Required value",
             Self::Duplicate => "Duplicate value",
-            Self::Invalid | Self::InvalidUnshown | Self::TypeInvalid => "Invalid value",
+            Self::Invalid | Self::InvalidAsText | Self::InvalidUnshown | Self::TypeInvalid => {
+                "Invalid value"
+            }
             Self::NotSupported => "Unsupported value",
             Self::Forbidden => "Forbidden",
             Self::TooLong => "Too long",
@@ -68,7 +72,7 @@ impl ErrorKind {
             Self::NotFound => "FieldValueNotFound",
             Self::Required => "FieldValueRequired",
             Self::Duplicate => "FieldValueDuplicate",
-            Self::Invalid | Self::InvalidUnshown => "FieldValueInvalid",
+            Self::Invalid | Self::InvalidAsText | Self::InvalidUnshown => "FieldValueInvalid",
             Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotSupported => "FieldValueNotSupported",
             Self::Forbidden => "FieldValueForbidden",
@@ -109,6 +113,7 @@ impl FieldError {
     fn shown(&self) -> String {
         match (self.kind, &self.value) {
             (ErrorKind::TypeInvalid, Value::Null) => "\"null\"".to_owned(),
+            (ErrorKind::InvalidAsText, Value::String(shown)) => shown.clone(),
             (_, value) => value.to_string(),
         }
     }

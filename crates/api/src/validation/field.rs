@@ -159,11 +159,26 @@ impl<'a> Field<'a> {
         self.push(ErrorKind::Invalid, shown.into(), detail);
     }
 
+    /// The same, of a text that is shown as it is: no JSON that we would write.
+    pub(super) fn invalid_as_text(&self, shown: String, detail: impl Into<String>) {
+        self.push(ErrorKind::InvalidAsText, shown.into(), detail);
+    }
+
     /// All that a validator of `names` says of the text.
     pub(super) fn well_formed(&self, validator: fn(&str) -> Vec<String>) {
         for problem in validator(self.text()) {
             self.invalid_text(problem);
         }
+    }
+
+    /// What is wrong with a part of this value, as a schema says.
+    pub(super) fn blame(&self, error: FieldError) {
+        let path = match error.path.as_str() {
+            "<nil>" => self.path.clone(),
+            below if below.starts_with('[') => format!("{}{below}", self.path),
+            below => format!("{}.{below}", self.path),
+        };
+        self.errors.borrow_mut().push(FieldError { path, ..error });
     }
 
     /// A value must be given.

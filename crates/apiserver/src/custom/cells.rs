@@ -23,14 +23,16 @@ impl Cells {
     pub(super) fn read(version: &Value) -> (Vec<Column>, Self) {
         let age = json!([{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp",
             "description": table::described("Age")}]);
-        let given = version["additionalPrinterColumns"].as_array().filter(|list| !list.is_empty());
+        // As upstream: where one path cannot be read there are the columns of any kind.
+        let is_read = |column: &Value| text(column, "/jsonPath").parse::<JsonPath>().is_ok();
+        let given = version["additionalPrinterColumns"].as_array();
+        let given = given.filter(|list| !list.is_empty() && list.iter().all(is_read));
         let given = given.or(age.as_array()).map_or(&[][..], Vec::as_slice);
         let mut name = table::name();
         name.description = table::described("Name").into();
         let mut columns = vec![name];
         let mut cells = Vec::new();
         for column in given {
-            // Validation has read every path before it was stored.
             let Ok(path) = text(column, "/jsonPath").parse() else { continue };
             columns.push(Column {
                 name: text(column, "/name").to_owned().into(),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cells::Cells;
 use super::conversion::Conversion;
+use super::serve::priority;
 use super::settled::Settled;
 use super::{ScalePaths, is_deleting};
 use crate::kinds::{Kind, Name, Subresource};
@@ -54,6 +55,8 @@ pub(crate) struct Custom {
     /// Who turns one version into another; `None`: nobody need, they have the same fields.
     pub(super) conversion: Option<Conversion>,
     pub(crate) list_kind: String,
+    /// What is said of every request to this version, where it is on its way out.
+    pub(crate) deprecation: Option<String>,
     cells: Cells,
     pub(crate) scale: Option<ScalePaths>,
     /// Fields that objects can be selected by: `spec.color`.
@@ -216,7 +219,7 @@ fn kind(
     let group = text(definition, "/spec/group");
     let has_status = version["subresources"]["status"].is_object();
     let has_scale = version["subresources"]["scale"].is_object();
-    let subresources = [(has_scale, Subresource::Scale), (has_status, Subresource::Status)];
+    let subresources = [(has_status, Subresource::Status), (has_scale, Subresource::Scale)];
     let subresources = subresources.into_iter().filter_map(|(has, sub)| has.then_some(sub));
     let (columns, cells) = Cells::read(version);
     let storage = versions.iter().find(|version| version["storage"] == true).unwrap_or(version);
@@ -250,6 +253,27 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
+    /// The warning of a version that is deprecated: the definition's own words, or what is better.
+    fn deprecation(&self) -> Option<String> {
+        if self.version["deprecated"] != true {
+            return None;
+        }
+        if let Some(given) = self.version["deprecationWarning"].as_str() {
+            return Some(given.to_owned());
+        }
+        let (group, kind) = (self.group, text(self.definition, "/spec/names/kind"));
+        let name = |version: &Value| text(version, "/name").to_owned();
+        let own = name(self.version);
+        let versions = self.definition["spec"]["versions"].as_array().into_iter().flatten();
+        let others = versions.filter(|v| v["served"] == true && v["deprecated"] != true).map(name);
+        let better = others.filter(|other| priority(other) > priority(&own));
+        let mut warning = format!("{group}/{own} {kind} is deprecated");
+        if let Some(best) = better.max_by_key(|other| priority(other)) {
+            warning.push_str(&format!("; use {group}/{best} {kind}"));
+        }
+        Some(warning)
+    }
+
     fn custom(self, list_kind: &str, terminating: bool) -> Custom {
         let api_version = |version: &Value| format!("{}/{}", self.group, text(version, "/name"));
         let schema = schema_of(self.version);
@@ -265,6 +289,7 @@ impl Own<'_> {
             conversion: Conversion::read(&self.definition["spec"]["conversion"]),
             schemas: self.schemas.clone(),
             list_kind: list_kind.to_owned(),
+            deprecation: self.deprecation(),
             cells: self.cells,
             scale: ScalePaths::read(&self.version["subresources"]["scale"]),
             selectable: selectable.map(str::to_owned).collect(),

@@ -105,7 +105,7 @@ fn in_order(made: &BTreeMap<String, Made>) -> Vec<Arc<Kind>> {
 }
 
 /// Greater comes first: v2, v1, v1beta2, v1alpha1, then others by their names.
-fn priority(version: &str) -> (u8, u64, u64, std::cmp::Reverse<String>) {
+pub(super) fn priority(version: &str) -> (u8, u64, u64, std::cmp::Reverse<String>) {
     let name = std::cmp::Reverse(version.to_owned());
     let parsed = || {
         let rest = version.strip_prefix('v')?;

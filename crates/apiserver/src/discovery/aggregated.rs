@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::catalog::{Catalog, Group, Version};
 use crate::aggregation::Extension;
 use crate::computed::{self, Computed};
-use crate::kinds::{Kind, Served, Subresource, VERBS};
+use crate::kinds::{Kind, Served, Subresource};
 use crate::negotiate;
 use crate::request::Review;
 use crate::respond;
@@ -87,7 +87,7 @@ fn resource(kind: &Kind) -> Value {
         "responseKind": response_kind(&kind.group, &kind.version, &kind.kind),
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": kind.singular,
-        "verbs": VERBS,
+        "verbs": kind.verbs(),
     });
     if !kind.short_names.is_empty() {
         value["shortNames"] = json!(kind.short_names);

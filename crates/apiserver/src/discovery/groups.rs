@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::catalog::{Catalog, Group, Version};
 use crate::computed::{self, METRICS};
-use crate::kinds::{Kind, Served, Subresource, VERBS};
+use crate::kinds::{Kind, Served, Subresource};
 use crate::request::Review;
 use crate::server::Settings;
 
@@ -86,7 +86,7 @@ fn resource(kind: &Kind) -> Value {
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": VERBS,
+        "verbs": kind.verbs(),
     });
     if !kind.short_names.is_empty() {
         value["shortNames"] = json!(kind.short_names);

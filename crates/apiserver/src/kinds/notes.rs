@@ -56,6 +56,9 @@ const TEMPLATES: [(&str, &str); 4] = [
 
 /// Warns of kinds that have better ones by now, with every request.
 pub(crate) fn warn_of_kind(call: &Call<'_>) {
+    if let Some(warning) = call.kind.custom.as_ref().and_then(|c| c.deprecation.as_deref()) {
+        call.warn(warning);
+    }
     if call.kind.storage == "endpoints" {
         call.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
     }

@@ -144,7 +144,10 @@ impl Patch {
 fn refused(error: &JsonPatchError) -> ApiError {
     match error.code() {
         400 => ApiError::bad_request(error.to_string()),
-        413 => Status::failure(413, "RequestEntityTooLarge", error.to_string()).into(),
+        413 => {
+            let message = format!("Request entity too large: {error}");
+            Status::failure(413, "RequestEntityTooLarge", message).into()
+        }
         // Upstream does not say which; the log does.
         _ => {
             tracing::debug!(%error, "a JSON patch does not apply");

@@ -76,6 +76,8 @@ async fn bodies_that_are_too_large_are_413() {
     let text = "Request entity too large: limit is 3145728";
     let large = vec![b' '; BODY_BYTES_MAX + 1];
     check(&listening, &post, JSON, &large, 413, text).await;
+    // Its sender gets the answer after all of it.
+    check(&listening, &post, JSON, &vec![b' '; 4 * BODY_BYTES_MAX], 413, text).await;
     // One that does not say how large it is, is found out.
     let mut chunked = format!("{:x}\r\n", large.len()).into_bytes();
     chunked.extend_from_slice(&large);
@@ -172,7 +174,8 @@ async fn patches_of_very_many_operations_are_413() {
     let many = format!("[{}]", vec![one; 100_000].join(","));
     let patch = format!("PATCH {CONFIG_MAPS}/a");
     let json_patch = "content-type: application/json-patch+json";
-    let text = "The allowed maximum operations in a JSON patch is 10000, got 100000";
+    let text = "Request entity too large: The allowed maximum operations in a JSON patch is 10000, \
+                got 100000";
     check(&listening, &patch, json_patch, many.as_bytes(), 413, text).await;
     for kind in ["merge", "strategic-merge"] {
         let media = format!("content-type: application/{kind}-patch+json");

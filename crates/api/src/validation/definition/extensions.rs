@@ -1,5 +1,7 @@
 //! What a node of a schema may say, one by one.
 
+use std::collections::BTreeSet;
+
 use regex_lite::Regex;
 
 use crate::validation::field::Field;
@@ -93,6 +95,22 @@ fn lists(node: &Field<'_>) {
         "" | "atomic" | "set" | "map" => {}
         _ => list.unsupported(&["atomic", "set", "map"]),
     }
+    if list.text() == "set" {
+        let items = node.at("items");
+        let inner = match items.at("type").text() {
+            "array" if !items.at("x-kubernetes-list-type").is_empty() => "x-kubernetes-list-type",
+            "object" => "x-kubernetes-map-type",
+            _ => "",
+        };
+        if !inner.is_empty() && items.at(inner).text() != "atomic" {
+            // As upstream, which shows the type of the list in both cases.
+            let shown = &items.value["x-kubernetes-list-type"];
+            items.at(inner).invalid_as_text(
+                shown.to_string(),
+                "must be atomic as item of a list with x-kubernetes-list-type=set",
+            );
+        }
+    }
     if list.text() != "map" {
         if !keys.is_empty() {
             list.required("must be map if x-kubernetes-list-map-keys is non-empty");
@@ -113,11 +131,17 @@ fn lists(node: &Field<'_>) {
             .invalid_text("must be object if parent array's x-kubernetes-list-type is map");
     }
     let required: Vec<&str> = items.at("required").items().map(|name| name.text()).collect();
+    let mut seen = BTreeSet::new();
     for key in keys.items() {
         let property = items.at("properties").key(key.text());
         if !property.is_some() {
             keys.invalid("entries must all be names of item properties");
-            return;
+        }
+        if !seen.insert(key.text()) {
+            keys.invalid("must not contain duplicate entries");
+        }
+        if !property.is_some() {
+            continue;
         }
         if !matches!(property.at("type").text(), "string" | "integer" | "number" | "boolean" | "") {
             let why = "must be a scalar type if parent array's x-kubernetes-list-type is map";

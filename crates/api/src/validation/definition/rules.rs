@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::custom::{self, Costs, REQUEST_BYTES_MAX, Rule, Schema, Unusable};
 use crate::validation::field::Field;
@@ -100,9 +100,9 @@ impl<'a> Walk<'a> {
         self.afford(&field.at("rule"), cost.saturating_mul(times), "estimated rule cost");
         for wrong in &wrong {
             match wrong {
-                Unusable::Rule(why) => field.at("rule").invalid_as(internal(rule), why),
+                Unusable::Rule(why) => field.at("rule").invalid_as_text(internal(rule), why),
                 Unusable::Message(why) => {
-                    field.at("messageExpression").invalid_as(internal(rule), why);
+                    field.at("messageExpression").invalid_as_text(internal(rule), why);
                 }
             }
         }
@@ -165,12 +165,17 @@ fn over(name: &str, cost: u64, max: u64) -> String {
 }
 
 /// A rule as upstream shows it: its internal form.
-fn internal(rule: &Rule) -> Value {
-    json!({
-        "Rule": rule.rule, "Message": rule.message, "MessageExpression": rule.message_expression,
-        "Reason": rule.reason, "FieldPath": rule.field_path,
-        "OptionalOldSelf": rule.optional_old_self,
-    })
+fn internal(rule: &Rule) -> String {
+    let fields: [(&str, Value); 6] = [
+        ("Rule", rule.rule.as_str().into()),
+        ("Message", rule.message.as_str().into()),
+        ("MessageExpression", rule.message_expression.as_str().into()),
+        ("Reason", rule.reason.clone().into()),
+        ("FieldPath", rule.field_path.as_str().into()),
+        ("OptionalOldSelf", rule.optional_old_self.into()),
+    ];
+    let fields = fields.map(|(name, value)| format!("\"{name}\":{value}"));
+    format!("{{{}}}", fields.join(","))
 }
 
 /// How a rule is written, without a look at what it says.
@@ -228,6 +233,7 @@ mod tests {
         let texts: Vec<String> = errors
             .iter()
             .map(|error| format!("{}: {:?}: {}", error.path, error.kind, error.detail))
+            .map(|text| text.replace("InvalidAsText", "Invalid"))
             .map(|text| text.replace(AT, "@"))
             .collect();
         assert_eq!(texts, expected);

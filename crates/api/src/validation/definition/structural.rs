@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{extensions, rules};
 use crate::custom::Schema;
-use crate::validation::FieldError;
 use crate::validation::field::Field;
 
 /// Deeper schemas are refused; upstream stops at its decoder.
@@ -32,6 +31,7 @@ pub(super) fn schema(root: &Field<'_>) {
                 rules::check(root, &schema);
             }
         }
+        Err(_) if root.error_count() > before => {}
         Err(error) => root.invalid_as("", format!("is no schema: {error}")),
     }
 }
@@ -46,8 +46,10 @@ fn node(node: &Field<'_>, level: Level, depth: usize) {
         self::node(&property.1, Level::Field, depth + 1);
     }
     let (items, additional) = (node.at("items"), node.at("additionalProperties"));
-    if items.is_some() {
+    if items.value.is_object() {
         self::node(&items, Level::Item, depth + 1);
+    } else if items.is_some() {
+        // A list of schemas is refused as such.
     } else if node.at("type").text() == "array" {
         items.required("must be specified");
     }
@@ -61,6 +63,12 @@ fn node(node: &Field<'_>, level: Level, depth: usize) {
     }
     alternatives(node, depth);
     if level == Level::Root {
+        for name in ["kind", "apiVersion"] {
+            let field = node.at("properties").key(name);
+            if field.is_some() && field.at("type").text() != "string" {
+                field.at("type").invalid_text("must be string");
+            }
+        }
         metadata(&node.at("properties").key("metadata"));
     }
 }
@@ -91,8 +99,12 @@ fn metadata(metadata: &Field<'_>) {
     if metadata.at("type").text() != "object" {
         metadata.at("type").invalid_text("must be object");
     }
+    if metadata.at("default").is_some() {
+        metadata.at("default").forbidden("must not be set in top-level metadata");
+    }
     let mut fields = metadata.at("properties").entries();
-    if fields.any(|(name, _)| !matches!(name, "name" | "generateName")) {
+    let other = fields.any(|(name, _)| !matches!(name, "name" | "generateName"));
+    if other || !metadata.at("x-kubernetes-validations").is_empty() {
         metadata.forbidden(
             "must not specify anything other than name and generateName, but metadata is implicitly \
              specified",
@@ -124,10 +136,10 @@ fn nested(node: &Field<'_>, int_or_string: bool, depth: usize) {
     }
     for (field, why) in [
         ("type", "must be empty to be structural"),
+        ("additionalProperties", "must be undefined to be structural"),
+        ("default", "must be undefined to be structural"),
         ("title", "must be empty to be structural"),
         ("description", "must be empty to be structural"),
-        ("default", "must be undefined to be structural"),
-        ("additionalProperties", "must be undefined to be structural"),
         ("nullable", "must be false to be structural"),
         ("x-kubernetes-preserve-unknown-fields", "must be false to be structural"),
         ("x-kubernetes-embedded-resource", "must be false to be structural"),
@@ -179,8 +191,8 @@ fn check_defaults(node: &Field<'_>, schema: &Schema) {
         }
         let mut filled = value.clone();
         schema.fill(&mut filled);
-        for FieldError { value, detail, .. } in schema.validate_at("default", &filled) {
-            default.invalid_as(value, detail);
+        for error in schema.validate_at("", &filled) {
+            default.blame(error);
         }
     }
     for (name, schema) in schema.properties() {

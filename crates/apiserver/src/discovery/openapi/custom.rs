@@ -8,6 +8,8 @@ use crate::custom::Custom;
 use crate::kinds::Kind;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+const EMBEDDED_API_VERSION: &str = "apiVersion defines the versioned schema of this representation of an object. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
+const EMBEDDED_KIND: &str = "kind is a string value representing the type of this object. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 const API_VERSION: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
 const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 const METADATA: &str = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
@@ -118,9 +120,32 @@ fn dress(schema: &mut Value, version: Version) {
 
 fn dress_child(schema: &mut Value, version: Version) {
     dress(schema, version);
+    if version == Version::V3 && schema["x-kubernetes-int-or-string"] == true {
+        spell_int_or_string(schema);
+    }
     let preserved = schema["x-kubernetes-preserve-unknown-fields"] == true;
     if schema["x-kubernetes-embedded-resource"] == true && !(preserved && version == Version::V2) {
         resource(schema, version);
+        embedded(schema);
+    }
+}
+
+/// An object within another says what it is.
+fn embedded(schema: &mut Value) {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let own = ["kind", "apiVersion"].map(Value::from);
+    let others = required.into_iter().filter(|name| !own.contains(name));
+    schema["required"] = own.iter().cloned().chain(others).collect();
+    schema["properties"]["apiVersion"]["description"] = EMBEDDED_API_VERSION.into();
+    schema["properties"]["kind"]["description"] = EMBEDDED_KIND.into();
+}
+
+/// The two types in words that every reader knows, where the schema does not have them.
+fn spell_int_or_string(schema: &mut Value) {
+    let either = json!([{"type": "integer"}, {"type": "string"}]);
+    let Some(fields) = schema.as_object_mut() else { return };
+    if !fields.contains_key("anyOf") && !fields.contains_key("allOf") {
+        fields.insert("anyOf".to_owned(), either);
     }
 }
 
@@ -129,14 +154,16 @@ fn simplify(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     let is = |fields: &Map<String, Value>, name: &str| fields.get(name) == Some(&Value::Bool(true));
     let nullable = is(fields, "nullable");
-    if nullable || is(fields, "x-kubernetes-int-or-string") {
-        fields.remove("type");
-    }
-    if nullable || is(fields, "x-kubernetes-preserve-unknown-fields") {
+    let preserved = is(fields, "x-kubernetes-preserve-unknown-fields");
+    if nullable || preserved {
         fields.remove("items");
         fields.remove("properties");
     }
-    for unknown in ["nullable", "oneOf", "anyOf", "not"] {
+    let bare = fields.get("type") == Some(&"array".into()) && !fields.contains_key("items");
+    if nullable || bare || is(fields, "x-kubernetes-int-or-string") || preserved {
+        fields.remove("type");
+    }
+    for unknown in ["nullable", "default", "allOf", "oneOf", "anyOf", "not"] {
         fields.remove(unknown);
     }
 }

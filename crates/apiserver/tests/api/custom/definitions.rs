@@ -190,3 +190,30 @@ async fn wait_for(server: &Server, request: &str, code: u16) {
     let within = tokio::time::timeout(Duration::from_secs(10), asking).await;
     within.unwrap_or_else(|_| panic!("{request} is not answered with {code}"));
 }
+
+#[tokio::test]
+async fn a_version_on_its_way_out_says_so_with_every_request() {
+    let version = |name: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage,
+            "schema": {"openAPIV3Schema": {"type": "object"}}})
+    };
+    let (mut old, mut older) = (version("v1beta1", false), version("v1alpha1", false));
+    old["deprecated"] = true.into();
+    older["deprecated"] = true.into();
+    older["deprecationWarning"] = "no more of this".into();
+    let server = server_with(with_versions(json!([older, old, version("v1", true)]))).await;
+    let check = async |version: &str, expected: Option<&str>| {
+        let path = format!("GET /apis/example.com/{version}/namespaces/default/tabs");
+        let answer = server.ask(&path, json!(null)).await;
+        let warning = answer.headers.get("warning").map(|text| text.to_str().unwrap());
+        assert_eq!(warning, expected, "{version}");
+    };
+    check("v1", None).await;
+    let text = "299 - \"example.com/v1beta1 Tab is deprecated; use example.com/v1 Tab\"";
+    check("v1beta1", Some(text)).await;
+    check("v1alpha1", Some("299 - \"no more of this\"")).await;
+    let kinds = server.check("GET /apis/example.com/v1", json!(null), 200, json!({})).await;
+    let verbs =
+        json!(["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]);
+    assert_eq!(kinds["resources"][0]["verbs"], verbs);
+}
