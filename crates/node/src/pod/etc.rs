@@ -11,10 +11,13 @@ use super::spec::{fqdn, hostname};
 /// starts from the host's file.
 pub(crate) fn hosts(pod: &Pod, address: Ipv4Addr, domain: &str, host_file: &str) -> String {
     let spec = pod.spec.clone().unwrap_or_default();
-    let mut text = String::from("# Written by Sampan.\n");
+    // Upstream's words: programs look for them to know whose file it is.
+    let mut text = String::from("# Kubernetes-managed hosts file");
     if spec.host_network == Some(true) {
+        text.push_str(" (host network).\n");
         text.push_str(host_file);
     } else {
+        text.push_str(".\n");
         text.push_str("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
         let name = hostname(pod);
         let names = match fqdn(pod, domain) {
@@ -22,6 +25,9 @@ pub(crate) fn hosts(pod: &Pod, address: Ipv4Addr, domain: &str, host_file: &str)
             None => name,
         };
         text.push_str(&format!("{address}\t{names}\n"));
+    }
+    if spec.host_aliases.as_ref().is_some_and(|aliases| !aliases.is_empty()) {
+        text.push_str("\n# Entries added by HostAliases.\n");
     }
     for alias in spec.host_aliases.iter().flatten() {
         let names = alias.hostnames.clone().unwrap_or_default().join("\t");
@@ -190,7 +196,7 @@ mod tests {
         check_hosts(
             json!({"hostname": "h", "subdomain": "s",
                 "hostAliases": [{"ip": "1.1.1.1", "hostnames": ["a", "b"]}]}),
-            "10.42.0.9\th.s.shop.svc.cluster.local\th\n1.1.1.1\ta\tb",
+            "10.42.0.9\th.s.shop.svc.cluster.local\th\n\n# Entries added by HostAliases.\n1.1.1.1\ta\tb",
         );
         check_hosts(json!({"hostNetwork": true}), "1.2.3.4 box");
     }

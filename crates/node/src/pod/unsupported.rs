@@ -32,15 +32,21 @@ pub(crate) fn ignored(pod: &Pod) -> Vec<String> {
     let profile = |profile: Option<&AppArmorProfile>| {
         profile.is_some_and(|profile| profile.type_ == "RuntimeDefault")
     };
-    let shared = spec.security_context.as_ref().and_then(|own| own.app_armor_profile.as_ref());
     let mut found = Vec::new();
-    if profile(shared) {
-        found.push("spec.securityContext.appArmorProfile".to_owned());
+    let mut note = |path: &str, armour: Option<&AppArmorProfile>, own: Option<&SELinuxOptions>| {
+        if profile(armour) {
+            found.push(format!("{path}.securityContext.appArmorProfile"));
+        }
+        if labels(own) {
+            found.push(format!("{path}.securityContext.seLinuxOptions"));
+        }
+    };
+    if let Some(shared) = &spec.security_context {
+        note("spec", shared.app_armor_profile.as_ref(), shared.se_linux_options.as_ref());
     }
     for (path, container) in containers(spec) {
-        let own = container.security_context.as_ref();
-        if profile(own.and_then(|own| own.app_armor_profile.as_ref())) {
-            found.push(format!("{path}.securityContext.appArmorProfile"));
+        if let Some(own) = &container.security_context {
+            note(&path, own.app_armor_profile.as_ref(), own.se_linux_options.as_ref());
         }
     }
     found
@@ -51,6 +57,10 @@ pub(crate) fn of_ephemeral(container: &Container) -> Vec<String> {
     let mut found = Vec::new();
     let path = format!("spec.ephemeralContainers{{{}}}", container.name);
     container_fields(&path, container, &mut found);
+    let security = container.security_context.as_ref();
+    if labels(security.and_then(|own| own.se_linux_options.as_ref())) {
+        found.push(format!("{path}.securityContext.seLinuxOptions"));
+    }
     found
 }
 
@@ -82,7 +92,6 @@ fn pod_fields(spec: &PodSpec, found: &mut Vec<String>) {
             "securityContext.appArmorProfile: Localhost",
         );
         note(security.windows_options.is_some(), "securityContext.windowsOptions");
-        note(labels(security.se_linux_options.as_ref()), "securityContext.seLinuxOptions");
         note(
             security.supplemental_groups_policy.as_deref() == Some("Strict"),
             "securityContext.supplementalGroupsPolicy: Strict",
@@ -90,7 +99,7 @@ fn pod_fields(spec: &PodSpec, found: &mut Vec<String>) {
     }
 }
 
-/// Whether any label is asked for.
+/// Whether any label is asked for. Upstream passes over labels, too, where the kernel has none.
 fn labels(options: Option<&SELinuxOptions>) -> bool {
     options.is_some_and(|options| *options != SELinuxOptions::default())
 }
@@ -147,7 +156,6 @@ fn container_fields(path: &str, container: &Container, found: &mut Vec<String>) 
             "securityContext.appArmorProfile: Localhost",
         );
         note(security.windows_options.is_some(), "securityContext.windowsOptions");
-        note(labels(security.se_linux_options.as_ref()), "securityContext.seLinuxOptions");
     }
     for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
         let strict = mount.recursive_read_only.as_deref() == Some("Enabled");
@@ -209,6 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_are_not_set_are_told_of() {
+        let spec = json!({"securityContext": {"seLinuxOptions": {"level": "s0"}}, "containers": [
+            {"name": "a", "securityContext": {"seLinuxOptions": {}}},
+            {"name": "b", "securityContext": {"seLinuxOptions": {"role": "r"}}}]});
+        let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
+        let own = "spec.containers[1].securityContext.seLinuxOptions";
+        assert_eq!(ignored(&pod), ["spec.securityContext.seLinuxOptions", own]);
+        assert_eq!(fields(&pod), [""; 0]);
+        let late = of_ephemeral(&pod.spec.unwrap().containers[1]);
+        assert_eq!(late, ["spec.ephemeralContainers{b}.securityContext.seLinuxOptions"]);
+    }
+
+    #[test]
     fn a_profile_that_is_not_set_is_told_of() {
         let profile = |kind| json!({"appArmorProfile": {"type": kind}});
         let spec = json!({"securityContext": profile("RuntimeDefault"), "containers": [
@@ -224,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_and_shared_mounts_are_named() {
+    fn groups_and_shared_mounts_are_named() {
         check(
             json!({"securityContext": {"seLinuxOptions": {}, "supplementalGroupsPolicy": "Strict"},
                 "containers": [{"name": "c", "securityContext": {"seLinuxOptions": {"level": "s0"}},
@@ -232,7 +253,6 @@ mod tests {
                         "mountPropagation": "Bidirectional"}]}]}),
             &[
                 "spec.securityContext.supplementalGroupsPolicy: Strict",
-                "spec.containers[0].securityContext.seLinuxOptions",
                 "spec.containers[0].volumeMounts[0].mountPropagation: Bidirectional",
             ],
         );
