@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use store::Revision;
 
 use super::support::{CONFIG_MAPS, Server, admin};
 
@@ -58,13 +59,19 @@ async fn changes_come_in_order_from_a_revision() {
     let mut watch = Watch::open(&server, &format!("resourceVersion={from}")).await;
     watch.check("ADDED a").await;
     relabel(&server, "a", "x").await;
-    let event = watch.check("MODIFIED a").await;
-    let head = server.store.revision().to_string();
-    assert_eq!(event["object"]["metadata"]["resourceVersion"], *head);
+    let modified = watch.check("MODIFIED a").await;
+    let now = server.check(&format!("GET {CONFIG_MAPS}/a"), json!(null), 200, json!({})).await;
+    assert_eq!(revision_of(&modified["object"]), revision_of(&now));
     server.check(&format!("DELETE {CONFIG_MAPS}/a"), json!(null), 200, json!({})).await;
-    let event = watch.check("DELETED a").await;
-    let head = server.store.revision().to_string();
-    assert_eq!(event["object"]["metadata"]["resourceVersion"], *head);
+    let deleted = watch.check("DELETED a").await;
+    let Revision(head) = server.store.revision();
+    // Of its end, and not of its last change; others may have written meanwhile.
+    assert!((revision_of(&now) + 1..=head).contains(&revision_of(&deleted["object"])));
+}
+
+fn revision_of(object: &Value) -> u64 {
+    let version = object["metadata"]["resourceVersion"].as_str().expect("a version");
+    version.parse().expect("a number")
 }
 
 #[tokio::test]
