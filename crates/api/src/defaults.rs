@@ -18,15 +18,21 @@ mod service;
 mod storage;
 mod volume;
 mod workload;
+mod zeros;
 
 /// Fills in the defaults of a kind. Kinds without defaults, and what is not an object, stay as they are.
 pub fn apply(gvk: &Gvk, object: &mut Value) {
     if !object.is_object() {
         return;
     }
+    of_kind(gvk, object);
+    zeros::apply(gvk, object);
+}
+
+fn of_kind(gvk: &Gvk, object: &mut Value) {
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Pod") => pod::apply(object),
-        ("", "PodTemplate") => in_object(object, "template", pod::apply_template),
+        ("", "PodTemplate") => in_made(object, "template", pod::apply_made_template),
         ("", "Endpoints") => endpoints(object),
         // Core v1 requires it.
         ("", "Event") => fill(object, "involvedObject", json!({})),
@@ -78,7 +84,17 @@ fn namespace(object: &mut Value) {
     in_made(object, "status", |status| set(status, "phase", "Active"));
 }
 
+/// Besides, the first range of addresses is the one that older clients know; if the two are not
+/// the same, theirs counts.
 fn node(object: &mut Value) {
+    in_made(object, "spec", |spec| {
+        let first = spec["podCIDRs"][0].as_str().unwrap_or_default().to_owned();
+        match crate::read::text(spec, "podCIDR").to_owned() {
+            old if old == first => {}
+            old if old.is_empty() => set(spec, "podCIDR", first),
+            old => spec["podCIDRs"] = json!([old]),
+        }
+    });
     in_object(object, "status", |status| {
         let capacity = status.get("capacity").cloned();
         if let Some(capacity) = capacity {

@@ -368,8 +368,12 @@ fn other_type(
     Status::invalid(&Gvk::new(&gvk.group, &gvk.version, kind), name, vec![error]).into()
 }
 
+/// Where upstream keeps the list of the kinds that it knows, which its errors name.
+const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
+
 /// An object may leave out what it is; it may not be something else.
 fn same_kind(meta: &TypeMeta, gvk: &Gvk) -> ApiResult<()> {
+    known(meta, gvk)?;
     if !meta.kind.is_empty() && meta.kind != gvk.kind {
         let version = meta.api_version.rsplit('/').next().unwrap_or("");
         return Err(ApiError::bad_request(format!(
@@ -378,6 +382,30 @@ fn same_kind(meta: &TypeMeta, gvk: &Gvk) -> ApiResult<()> {
         )));
     }
     if meta.api_version.is_empty() { Ok(()) } else { same_version(&meta.api_version, gvk) }
+}
+
+/// Refuses what is no kind at all; what is left out is as it should be.
+fn known(meta: &TypeMeta, gvk: &Gvk) -> ApiResult<()> {
+    let expected = gvk.api_version();
+    let or = |given: &str, other: &str| match given {
+        "" => other.to_owned(),
+        given => given.to_owned(),
+    };
+    let (given, kind) = (or(&meta.api_version, &expected), or(&meta.kind, &gvk.kind));
+    let version = given.rsplit('/').next().unwrap_or_default();
+    // Lists and options of a group are kinds too, which are refused for what they are.
+    let is_part = kind.ends_with("List") || kind.ends_with("Options");
+    let found = Gvk::from_api_version(&given, &kind).ok();
+    if is_part
+        || (given == expected && kind == gvk.kind)
+        || found.is_some_and(|gvk| schema::of(&gvk).is_some())
+    {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {}: no kind {kind:?} is registered for version {given:?} in scheme {SCHEME:?}",
+        gvk.kind
+    )))
 }
 
 fn same_version(given: &str, gvk: &Gvk) -> ApiResult<()> {

@@ -37,6 +37,8 @@ pub(crate) struct Strategy {
     pub(crate) returns_deleted: bool,
     /// A deletion that does not say what becomes of dependents leaves them to themselves.
     pub(crate) orphans: bool,
+    /// A PUT makes what is not there.
+    pub(crate) put_creates: bool,
     /// Its spec says who made it, whatever the client wrote there.
     pub(crate) signed_by_requester: bool,
 }
@@ -87,6 +89,7 @@ impl Strategy {
         status_metadata: false,
         returns_deleted: false,
         orphans: false,
+        put_creates: false,
         signed_by_requester: false,
     };
 }
@@ -96,6 +99,7 @@ pub(crate) const GENERATION: Strategy =
 pub(crate) const GENERATION_RETURNED: Strategy = Strategy { returns_deleted: true, ..GENERATION };
 /// Plain, but for the answer to a deletion.
 pub(crate) const RETURNED: Strategy = Strategy { returns_deleted: true, ..Strategy::PLAIN };
+pub(crate) const PUT_CREATES: Strategy = Strategy { put_creates: true, ..Strategy::PLAIN };
 pub(crate) const STATUS: Strategy = Strategy {
     status: true,
     initial_status: Some(initial::status),
@@ -155,6 +159,7 @@ pub(crate) const SERVICE: Strategy = Strategy {
     allocation: Allocation::Service,
     status_metadata: true,
     returns_deleted: true,
+    put_creates: true,
     ..Strategy::PLAIN
 };
 

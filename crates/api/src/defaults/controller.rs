@@ -85,8 +85,8 @@ pub(super) fn cron_job(object: &mut Value) {
         fill(spec, "suspend", json!(false));
         fill(spec, "successfulJobsHistoryLimit", json!(3));
         fill(spec, "failedJobsHistoryLimit", json!(1));
-        in_object(spec, "jobTemplate", |job| {
-            in_object(job, "spec", |spec| in_made(spec, "template", pod::apply_made_template));
+        in_made(spec, "jobTemplate", |job| {
+            in_made(job, "spec", |spec| in_made(spec, "template", pod::apply_made_template));
         });
     });
 }

@@ -6,7 +6,7 @@ use super::{each, fill, in_made, in_object, probe, set, volume};
 use crate::read;
 
 pub(super) fn apply(pod: &mut Value) {
-    in_object(pod, "spec", |spec| {
+    in_made(pod, "spec", |spec| {
         requests_from_limits(spec);
         apply_spec(spec);
         fill(spec, "enableServiceLinks", json!(true));
@@ -14,10 +14,6 @@ pub(super) fn apply(pod: &mut Value) {
     });
     // As the registry does on create: what has no status is pending.
     in_made(pod, "status", |status| set(status, "phase", "Pending"));
-}
-
-pub(super) fn apply_template(template: &mut Value) {
-    in_object(template, "spec", apply_spec);
 }
 
 /// A template that is there even where it was not given.
@@ -87,6 +83,7 @@ fn container(container: &mut Value) {
 fn env_source(variable: &mut Value) {
     in_object(variable, "valueFrom", |source| {
         in_object(source, "fieldRef", |field| set(field, "apiVersion", "v1"));
+        in_object(source, "resourceFieldRef", volume::resource_field);
         in_object(source, "fileKeyRef", |file| fill(file, "optional", json!(false)));
     });
 }

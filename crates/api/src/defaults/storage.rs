@@ -6,7 +6,10 @@ use super::volume::network_disks;
 use super::{fill, in_made, in_object, set};
 
 pub(super) fn claim(object: &mut Value) {
-    in_made(object, "spec", |spec| set(spec, "volumeMode", "Filesystem"));
+    in_made(object, "spec", |spec| {
+        set(spec, "volumeMode", "Filesystem");
+        fill(spec, "resources", json!({}));
+    });
     in_made(object, "status", |status| set(status, "phase", "Pending"));
 }
 

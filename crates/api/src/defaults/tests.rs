@@ -208,7 +208,7 @@ fn small_kinds() {
     check(
         "discovery.k8s.io/v1/EndpointSlice",
         json!({"ports": [{"port": 80}]}),
-        json!({"ports": [{"port": 80, "name": "", "protocol": "TCP"}]}),
+        json!({"endpoints": null, "ports": [{"port": 80, "name": "", "protocol": "TCP"}]}),
     );
     check(
         "networking.k8s.io/v1/IngressClass",

@@ -86,6 +86,12 @@ fn mode(source: &mut Value) {
 
 fn field_reference(item: &mut Value) {
     in_object(item, "fieldRef", |field| set(field, "apiVersion", "v1"));
+    in_object(item, "resourceFieldRef", resource_field);
+}
+
+/// A divisor that nobody gave is written as the zero that it is.
+pub(super) fn resource_field(field: &mut Value) {
+    set(field, "divisor", "0");
 }
 
 fn projected(volume: &mut Value) {

@@ -39,7 +39,7 @@ pub(super) fn replica_set(object: &mut Value) {
 pub(super) fn replication_controller(object: &mut Value) {
     in_made(object, "spec", |spec| {
         fill(spec, "replicas", json!(1));
-        in_object(spec, "template", pod::apply_template);
+        in_object(spec, "template", pod::apply_made_template);
     });
     let labels = read::at(object, &["spec", "template", "metadata", "labels"]).clone();
     if read::is_zero(&labels) {

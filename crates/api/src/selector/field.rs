@@ -193,7 +193,8 @@ fn fields_of(gvk: &Gvk) -> &'static [&'static str] {
             "source",
             "type",
         ],
-        ("apps", "ReplicaSet") | ("", "ReplicationController") => &["status.replicas"],
+        ("", "ReplicationController") => &["status.replicas"],
+        ("batch", "Job") => &["status.successful"],
         ("certificates.k8s.io", "CertificateSigningRequest") => &["spec.signerName"],
         ("networking.k8s.io", "IPAddress") => &[
             "spec.parentRef.group",
@@ -228,7 +229,10 @@ fn supported(gvk: &Gvk, field: &str) -> Result<String, FieldSelectorError> {
         return Ok(field);
     }
     Err(FieldSelectorError::Unsupported(if has_own_fields(gvk) {
-        format!("field label not supported: {field}")
+        match gvk.kind.as_str() {
+            "Job" => format!("field label {field:?} not supported for batchv1.Job"),
+            _ => format!("field label not supported: {field}"),
+        }
     } else {
         format!(
             "{field:?} is not a known field selector: only \"metadata.name\", \
@@ -246,6 +250,9 @@ fn field_text(object: &Value, field: &str) -> String {
         "reportingComponent" => return reporting_component(object),
         "status.podIPs" => return read::text(read::at(object, &["status"]), "podIP").to_owned(),
         _ => {}
+    }
+    if field == "status.successful" {
+        return read::int(read::at(object, &["status"]), "succeeded").unwrap_or(0).to_string();
     }
     match (read::at(object, &path), field) {
         (Value::String(text), _) => text.clone(),

@@ -22,6 +22,14 @@ fn to_stored(event: &mut Value) {
 }
 
 fn from_stored(event: &mut Value) {
+    if let Some(fields) = event.as_object_mut() {
+        // Under their new names these are left out where they are empty.
+        for name in ["reportingComponent", "reportingInstance"] {
+            if fields.get(name).is_some_and(|text| text == "") {
+                fields.remove(name);
+            }
+        }
+    }
     rename(event, "events.k8s.io/v1", NAMES.iter().map(|(served, stored)| (*stored, *served)));
 }
 

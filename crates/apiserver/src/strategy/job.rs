@@ -28,6 +28,11 @@ pub(super) fn select_own_pods(job: &mut Value) {
     ] {
         labels.entry(label).or_insert_with(|| value.clone().into());
     }
+    let labels = Value::Object(labels.clone());
+    let own = child_mut(job, "metadata").entry("labels").or_insert_with(|| json!({}));
+    if own.as_object().is_none_or(Map::is_empty) {
+        *own = labels;
+    }
 }
 
 /// The object below a field, made where there is none.

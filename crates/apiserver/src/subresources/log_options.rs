@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::error::ApiResult;
 use crate::options::Query;
 
+/// Upstream writes a path of no name like an index of nothing.
+const NO_FIELD: &str = "[]";
 const STREAMS: [&str; 3] = ["All", "Stderr", "Stdout"];
 
 /// Refuses what makes no sense; `name` is the pod's.
@@ -28,7 +30,7 @@ pub(super) fn check(query: &Query, name: &str) -> ApiResult<()> {
     let since = query.number("sinceSeconds")?;
     if since.is_some() && query.get("sinceTime").is_some() {
         let why = "at most one of `sinceTime` or `sinceSeconds` may be specified";
-        note("", ErrorKind::Forbidden, Value::Null, why);
+        note(NO_FIELD, ErrorKind::Forbidden, Value::Null, why);
     } else if let Some(seconds) = since.filter(|seconds| *seconds < 1) {
         note("sinceSeconds", ErrorKind::Invalid, seconds.into(), "must be greater than 0");
     }
@@ -40,7 +42,7 @@ pub(super) fn check(query: &Query, name: &str) -> ApiResult<()> {
         }
         Some(_) if tail.is_some() => {
             let why = "`tailLines` and specific `stream` are mutually exclusive for now";
-            note("", ErrorKind::Forbidden, Value::Null, why);
+            note(NO_FIELD, ErrorKind::Forbidden, Value::Null, why);
         }
         Some(_) => {}
     }

@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -19,8 +19,14 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 pub(super) async fn log(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
     log_options::check(&call.query, call.name())?;
-    let pod = pod(call)?;
+    let pod = object(call)?;
     let container = container(call, &pod)?;
+    // As upstream: what runs nowhere has said nothing.
+    if text(&pod, "/spec/nodeName").is_empty() {
+        let mut nothing = Response::new(Body::empty());
+        *nothing.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(nothing);
+    }
     let path = format!("/containerLogs/{}/{}/{container}", call.namespace(), call.name());
     forward(call, request, &path, "").await
 }
@@ -54,12 +60,17 @@ fn kubelet_flags(call: &Call<'_>) -> ApiResult<String> {
     Ok(flags)
 }
 
-fn pod(call: &Call<'_>) -> ApiResult<Value> {
+fn object(call: &Call<'_>) -> ApiResult<Value> {
     let kv = call
         .registry()
         .get(call.kind, call.namespace(), call.name())
         .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
-    let pod = call.registry().decode(&kv)?;
+    call.registry().decode(&kv)
+}
+
+/// A pod that a node has.
+fn pod(call: &Call<'_>) -> ApiResult<Value> {
+    let pod = object(call)?;
     if text(&pod, "/spec/nodeName").is_empty() {
         let name = call.name();
         return Err(ApiError::bad_request(format!("pod {name} does not have a host assigned")));

@@ -1,6 +1,7 @@
 //! `scale`: how many, without knowing of what.
 
 use api::Gvk;
+use api::status::{Resource, Status};
 use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode};
@@ -26,7 +27,7 @@ pub(super) async fn get(call: &Call<'_>) -> ApiResult<Response> {
         .registry()
         .read(call.kind, call.namespace(), call.name())
         .await?
-        .ok_or_else(|| ApiError::not_found(call.kind, call.name()))?;
+        .ok_or_else(|| not_found(call))?;
     let mut object = call.registry().decode(&kv)?;
     call.kind.freshen(&mut object);
     check_scalable(call, &object)?;
@@ -35,6 +36,18 @@ pub(super) async fn get(call: &Call<'_>) -> ApiResult<Response> {
         return Ok(respond::value(StatusCode::OK, &table(call, scale)?));
     }
     Ok(respond::value(StatusCode::OK, &scale))
+}
+
+/// Upstream says of most kinds that it is their scale that is not there, and of which group it thinks
+/// that is.
+fn not_found(call: &Call<'_>) -> ApiError {
+    let resource = match &*call.kind.storage {
+        "deployments.apps" => Resource::new("apps", "deployments/scale"),
+        "replicasets.apps" => Resource::new("apps", "replicasets/scale"),
+        "replicationcontrollers" => Resource::new("autoscaling", "replicationcontrollers/scale"),
+        _ => return ApiError::not_found(call.kind, call.name()),
+    };
+    Status::not_found(resource, call.name()).into()
 }
 
 fn table(call: &Call<'_>, scale: Value) -> ApiResult<Value> {
@@ -80,7 +93,10 @@ async fn write(call: &Call<'_>, change: impl Fn(Value) -> ApiResult<Value>) -> A
         let replicas = scale["spec"].get("replicas").cloned().unwrap_or(0.into());
         match call.kind.scale_paths() {
             Some(paths) => paths.set(&mut new, replicas),
-            None => new["spec"]["replicas"] = replicas,
+            None => {
+                not_negative(call, &replicas)?;
+                new["spec"]["replicas"] = replicas;
+            }
         }
         let metadata = metadata_mut(&mut new);
         // The writer's preconditions stand in the Scale.
@@ -112,6 +128,20 @@ fn check_scalable(call: &Call<'_>, object: &Value) -> ApiResult<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// It is the Scale that is not valid, not what it is of.
+fn not_negative(call: &Call<'_>, replicas: &Value) -> ApiResult<()> {
+    if replicas.as_i64().is_none_or(|count| count >= 0) {
+        return Ok(());
+    }
+    let error = api::FieldError {
+        path: "spec.replicas".to_owned(),
+        kind: api::validation::ErrorKind::Invalid,
+        value: replicas.clone(),
+        detail: "must be greater than or equal to 0".to_owned(),
+    };
+    Err(Status::invalid(&gvk(), call.name(), vec![error]).into())
 }
 
 fn scale_of(call: &Call<'_>, object: &Value) -> Value {

@@ -95,10 +95,9 @@ fn prepare(call: &Call<'_>, object: &mut Value) -> ApiResult<()> {
     match (meta(object, "namespace"), call.namespace()) {
         ("", _) => {}
         (given, place) if given == place => {}
+        // Of what is in no namespace it says nothing.
         (_, "") => {
-            return Err(ApiError::bad_request(
-                "namespace must not be set on a cluster-scoped object",
-            ));
+            metadata_mut(object).remove("namespace");
         }
         _ => {
             return Err(ApiError::bad_request(

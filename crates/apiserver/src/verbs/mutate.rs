@@ -135,7 +135,8 @@ fn check_preconditions(kind: &Kind, part: Part, old: &Value, new: &Value) -> Api
     let name = meta(old, "name");
     let given = meta(new, "name");
     check_name(given, name)?;
-    if !matches!(meta(new, "namespace"), "") && meta(new, "namespace") != meta(old, "namespace") {
+    let named = kind.namespaced && !meta(new, "namespace").is_empty();
+    if named && meta(new, "namespace") != meta(old, "namespace") {
         return Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
@@ -146,9 +147,7 @@ fn check_preconditions(kind: &Kind, part: Part, old: &Value, new: &Value) -> Api
     }
     let (uid, wanted_uid) = (meta(old, "uid"), meta(new, "uid"));
     if !wanted_uid.is_empty() && wanted_uid != uid {
-        let why = format!(
-            "Precondition failed: UID in precondition: {wanted_uid}, UID in object meta: {uid}"
-        );
+        let why = precondition_failed(kind, (meta(old, "namespace"), name), wanted_uid, uid);
         return Err(ApiError::conflict(kind, name, &why));
     }
     match meta(new, "resourceVersion") {
@@ -161,6 +160,36 @@ fn check_preconditions(kind: &Kind, part: Part, old: &Value, new: &Value) -> Api
             "metadata.resourceVersion: Invalid value: {version:?}: must be a whole number"
         ))),
         _ => Err(ApiError::modified(kind, name)),
+    }
+}
+
+/// Why another object than the one that is there was meant, as upstream's storage says it.
+pub(super) fn precondition_failed(
+    kind: &Kind,
+    (namespace, name): (&str, &str),
+    wanted_uid: &str,
+    uid: &str,
+) -> String {
+    let place = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
+    let key = format!("/registry/{}/{place}", storage_prefix(kind));
+    format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: \
+         Precondition failed: UID in precondition: {wanted_uid}, UID in object meta: {uid}"
+    )
+}
+
+/// Where upstream keeps a kind's objects.
+fn storage_prefix(kind: &Kind) -> String {
+    let (group, plural) = (&*kind.group, &*kind.plural);
+    match (group, plural) {
+        ("", "endpoints") => "services/endpoints".to_owned(),
+        ("", "nodes") => "minions".to_owned(),
+        ("", "replicationcontrollers") => "controllers".to_owned(),
+        ("", "services") => "services/specs".to_owned(),
+        ("networking.k8s.io", "ingresses") => "ingress".to_owned(),
+        ("apiextensions.k8s.io" | "apiregistration.k8s.io", _) => format!("{group}/{plural}"),
+        _ if kind.custom.is_some() => format!("{group}/{plural}"),
+        _ => plural.to_owned(),
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) static CORE: &[Entry] = &[
         singular: "endpoints",
         short_names: &["ep"],
         storage: "endpoints",
+        strategy: strategy::PUT_CREATES,
         columns: address::ENDPOINTS,
         row: address::endpoints,
         ..PLAIN
@@ -35,6 +36,7 @@ pub(super) static CORE: &[Entry] = &[
         singular: "event",
         short_names: &["ev"],
         storage: "events",
+        strategy: strategy::PUT_CREATES,
         columns: cluster::EVENT,
         row: cluster::event,
         ..PLAIN
@@ -45,6 +47,7 @@ pub(super) static CORE: &[Entry] = &[
         singular: "limitrange",
         short_names: &["limits"],
         storage: "limitranges",
+        strategy: strategy::PUT_CREATES,
         columns: cluster::NAME_AND_CREATION,
         row: cluster::name_and_creation,
         ..PLAIN

@@ -2,6 +2,7 @@
 
 use super::super::events;
 use super::{Entry, PLAIN};
+use crate::strategy;
 use crate::table::cluster;
 
 pub(super) static EVENTS: &[Entry] = &[Entry {
@@ -11,6 +12,7 @@ pub(super) static EVENTS: &[Entry] = &[Entry {
     singular: "event",
     short_names: &["ev"],
     storage: "events",
+    strategy: strategy::PUT_CREATES,
     columns: cluster::EVENT,
     row: cluster::new_event,
     conversion: Some(events::CONVERSION),

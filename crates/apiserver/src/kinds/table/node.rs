@@ -1,6 +1,7 @@
 //! The group `node.k8s.io`.
 
 use super::{Entry, PLAIN};
+use crate::strategy;
 use crate::table::workload;
 
 const GROUP: Entry = Entry { group: "node.k8s.io", ..PLAIN };
@@ -11,6 +12,7 @@ pub(super) static NODE: &[Entry] = &[Entry {
     singular: "runtimeclass",
     namespaced: false,
     storage: "runtimeclasses.node.k8s.io",
+    strategy: strategy::PUT_CREATES,
     columns: workload::RUNTIME_CLASS,
     row: workload::runtime_class,
     ..GROUP

@@ -1,6 +1,7 @@
 //! The group `rbac.authorization.k8s.io`: who may do what.
 
 use super::{Entry, PLAIN};
+use crate::strategy;
 use crate::table::{cluster, rbac};
 
 const GROUP: Entry = Entry {
@@ -17,6 +18,7 @@ pub(super) static RBAC: &[Entry] = &[
         singular: "clusterrolebinding",
         namespaced: false,
         storage: "clusterrolebindings.rbac.authorization.k8s.io",
+        strategy: strategy::PUT_CREATES,
         columns: rbac::BINDING,
         row: rbac::binding,
         ..GROUP
@@ -27,6 +29,7 @@ pub(super) static RBAC: &[Entry] = &[
         singular: "clusterrole",
         namespaced: false,
         storage: "clusterroles.rbac.authorization.k8s.io",
+        strategy: strategy::PUT_CREATES,
         ..GROUP
     },
     Entry {
@@ -34,6 +37,7 @@ pub(super) static RBAC: &[Entry] = &[
         plural: "rolebindings",
         singular: "rolebinding",
         storage: "rolebindings.rbac.authorization.k8s.io",
+        strategy: strategy::PUT_CREATES,
         columns: rbac::BINDING,
         row: rbac::binding,
         ..GROUP
@@ -43,6 +47,7 @@ pub(super) static RBAC: &[Entry] = &[
         plural: "roles",
         singular: "role",
         storage: "roles.rbac.authorization.k8s.io",
+        strategy: strategy::PUT_CREATES,
         ..GROUP
     },
 ];

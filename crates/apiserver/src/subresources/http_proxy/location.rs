@@ -117,7 +117,7 @@ fn service(call: &Call<'_>, id: &Id<'_>) -> ApiResult<Location> {
         );
     }
     let (ip, port) = addresses.choose(&mut rand::rng()).ok_or_else(|| {
-        ApiError::unavailable(format!("no endpoints available for service {:?}", call.name()))
+        ApiError::unavailable(format!("no endpoints available for service {:?}", id.name))
     })?;
     address(ip, u16::try_from(*port).unwrap_or(0))
 }
