@@ -1,10 +1,13 @@
 //! The server that is spoken to.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use flate2::read::GzDecoder;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
@@ -29,7 +32,7 @@ pub struct Reply {
     pub status: u16,
     /// All headers.
     pub headers: HeaderMap,
-    /// The body as it is.
+    /// The body, unpacked where it came as gzip.
     pub text: String,
 }
 
@@ -77,9 +80,17 @@ impl Server {
             .context("the reply does not end")?
             .context("read the reply")?
             .to_bytes();
+        let packed = head.headers.get(CONTENT_ENCODING).is_some_and(|value| value == "gzip");
+        let bytes = if packed { unpack(&bytes)? } else { bytes.into() };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Reply { status: head.status.as_u16(), headers: head.headers, text })
     }
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut plain).context("the reply is no gzip")?;
+    Ok(plain)
 }
 
 impl Reply {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures::StreamExt as _;
@@ -22,6 +22,8 @@ const ACCOUNT_TIME_MAX_S: u64 = 30;
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How many conversations are held at a time.
 const AT_ONCE: usize = 6;
+/// How long `${long}` is.
+const LONG: usize = 100 * 1024;
 /// What a run's random part may consist of.
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
@@ -31,27 +33,27 @@ pub struct Outcome {
     pub name: String,
     /// How long it took.
     pub took: Duration,
-    /// The step that went wrong, and how.
-    pub result: Result<()>,
+    /// The steps that went wrong, and how.
+    pub failures: Vec<Error>,
 }
 
 /// Holds many, a few at a time.
 pub async fn hold_all(server: &Server, all: &[Conversation]) -> Vec<Outcome> {
     let held = all.iter().map(|one| async move {
         let start = Instant::now();
-        let result = hold(server, one).await;
-        Outcome { name: one.name.clone(), took: start.elapsed(), result }
+        let failures = hold(server, one).await;
+        Outcome { name: one.name.clone(), took: start.elapsed(), failures }
     });
     futures::stream::iter(held).buffered(AT_ONCE).collect().await
 }
 
-/// Holds one. What it made is deleted again, however it went.
-pub async fn hold(server: &Server, conversation: &Conversation) -> Result<()> {
+/// Holds one to its end, whatever goes wrong, and returns what did. What it made is deleted again.
+pub async fn hold(server: &Server, conversation: &Conversation) -> Vec<Error> {
     let mut talk =
         Talk { server, vars: Vars::default(), watches: Watches::new(), made: Vec::new() };
-    let result = talk.all(conversation).await;
-    let cleaned = talk.clean().await;
-    result.and(cleaned)
+    let mut failures = talk.all(conversation).await;
+    failures.extend(talk.clean().await.err());
+    failures
 }
 
 struct Talk<'a> {
@@ -63,21 +65,37 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    async fn all(&mut self, conversation: &Conversation) -> Result<()> {
-        self.begin(&conversation.name).await.context("make the namespace")?;
-        for (number, step) in conversation.steps.iter().enumerate() {
-            let rounds = if step.each.is_empty() { vec![Value::Null] } else { step.each.clone() };
-            for it in rounds {
-                let it = self.vars.value(&it).context("what the step is repeated for")?;
-                self.vars.set("it", it);
-                let shown = step.request.as_ref().or(step.next.as_ref());
-                self.step(step).await.with_context(|| {
-                    let shown = shown.map_or("", String::as_str);
-                    format!("{}: step {}: {shown} {}", conversation.name, number + 1, step.say)
-                })?;
-            }
+    async fn all(&mut self, conversation: &Conversation) -> Vec<Error> {
+        if let Err(error) = self.begin(&conversation.name).await.context("make the namespace") {
+            return vec![error];
         }
-        Ok(())
+        let mut failures = Vec::new();
+        for (number, step) in conversation.steps.iter().enumerate() {
+            let shown = step.request.as_ref().or(step.next.as_ref()).map_or("", String::as_str);
+            let name = format!("{}: step {}: {shown} {}", conversation.name, number + 1, step.say);
+            failures.extend(
+                self.rounds(step).await.into_iter().map(|error| error.context(name.clone())),
+            );
+        }
+        failures
+    }
+
+    /// A step, once or for each of its values.
+    async fn rounds(&mut self, step: &Step) -> Vec<Error> {
+        let rounds = if step.each.is_empty() { vec![Value::Null] } else { step.each.clone() };
+        let mut failures = Vec::new();
+        for it in rounds {
+            let held = match self.vars.value(&it) {
+                Ok(value) => {
+                    self.vars.set("it", value);
+                    let held = self.step(step).await;
+                    if it.is_null() { held } else { held.with_context(|| format!("for {it}")) }
+                }
+                Err(error) => Err(error.context("what the step is repeated for")),
+            };
+            failures.extend(held.err());
+        }
+        failures
     }
 
     /// A namespace that nobody else has, ready for pods.
@@ -86,6 +104,7 @@ impl Talk<'_> {
             (0..5).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])).collect();
         let namespace = format!("c-{name}-{id}");
         self.vars.set("id", id);
+        self.vars.set("long", "x".repeat(LONG));
         self.vars.set("ns", namespace.as_str());
         let make = Step {
             request: Some("POST /api/v1/namespaces".into()),
@@ -113,7 +132,7 @@ impl Talk<'_> {
 
     async fn step(&mut self, step: &Step) -> Result<()> {
         if let Some(name) = &step.next {
-            return self.look(name, step).await;
+            return self.look(&self.vars.text(name)?, step).await;
         }
         if let Some(name) = &step.watch {
             let reply = self.server.send(step.bearer.is_none(), self.request(step)?).await?;
@@ -148,7 +167,8 @@ impl Talk<'_> {
         for (name, value) in &step.headers {
             builder = builder.header(name, self.vars.text(value)?);
         }
-        let body = self.body(step)?;
+        let mut body = self.body(step)?;
+        body.resize(body.len() + step.pad, b' ');
         if !body.is_empty() {
             let usual = if method == "PATCH" { "merge-patch+json" } else { "json" };
             let usual = format!("application/{usual}");
@@ -177,8 +197,13 @@ impl Talk<'_> {
         let Expect { status, headers, body, text } = &step.expect;
         let shown = || reply.text.chars().take(3000).collect::<String>();
         let wanted = status.as_ref().map(|status| self.vars.value(status)).transpose()?;
-        let well = wanted.as_ref().map_or(reply.status < 300, |wanted| *wanted == reply.status);
-        ensure!(well, "wanted {wanted:?}, found {}: {}", reply.status, shown());
+        match &wanted {
+            None => {
+                ensure!(reply.status < 300, "wanted success, found {}: {}", reply.status, shown())
+            }
+            Some(wanted) => matches(Some(&reply.status.into()), wanted, &mut self.vars)
+                .map_err(|error| anyhow!("the status: {error}\nin {}", shown()))?,
+        }
         for (name, wanted) in headers {
             let wanted = self.vars.value(wanted)?;
             let found = header(&reply.headers, name).map(Value::from);

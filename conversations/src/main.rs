@@ -43,12 +43,14 @@ async fn main() -> Result<ExitCode> {
     let mut failed = 0;
     for outcome in &outcomes {
         let took = outcome.took.as_millis();
-        match &outcome.result {
-            Ok(()) => println!("ok      {} ({took} ms)", outcome.name),
-            Err(error) => {
-                failed += 1;
-                println!("FAILED  {} ({took} ms)\n{error:#}\n", outcome.name);
-            }
+        if outcome.failures.is_empty() {
+            println!("ok      {} ({took} ms)", outcome.name);
+            continue;
+        }
+        failed += 1;
+        println!("FAILED  {} ({took} ms)", outcome.name);
+        for error in &outcome.failures {
+            println!("{error:#}\n");
         }
     }
     println!("{} held, {failed} failed", outcomes.len());

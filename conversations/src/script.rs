@@ -54,6 +54,8 @@ pub struct Step {
     pub text: Option<String>,
     /// The body as bytes in base64.
     pub base64: Option<String>,
+    /// So many spaces follow the body.
+    pub pad: usize,
     /// What the reply must be.
     pub expect: Expect,
     /// Values of the reply to keep: name, and JSON pointer into the body.

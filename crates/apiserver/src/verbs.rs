@@ -1,6 +1,7 @@
 //! What can be done with objects: one file each.
 
 pub(crate) mod admission;
+pub(crate) mod continuation;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod delete_collection;

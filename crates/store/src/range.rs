@@ -62,6 +62,15 @@ impl Range {
         if start > self.start { Range { start, end: self.end } } else { self }
     }
 
+    /// What of this range is not before `start`.
+    #[must_use]
+    pub fn not_before(self, start: impl Into<Bytes>) -> Range {
+        let start = start.into().max(self.start);
+        // Nothing is left where it begins behind the end.
+        let start = self.end.clone().map_or(start.clone(), |end| start.min(end));
+        Range { start, end: self.end }
+    }
+
     /// Where the range begins.
     pub fn start(&self) -> &Bytes {
         &self.start

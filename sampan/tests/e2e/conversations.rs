@@ -17,7 +17,7 @@ fn every_conversation_goes_as_kubernetes_would_have_it() {
         let server = Server::of_kubeconfig(&kubeconfig, None).await.expect("the boat's kubeconfig");
         let all = Conversation::all().expect("the files");
         let held = hold_all(&server, &all).await;
-        held.into_iter().filter_map(|one| Some(format!("{:#}", one.result.err()?))).collect()
+        held.iter().flat_map(|one| &one.failures).map(|error| format!("{error:#}")).collect()
     });
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

@@ -11,7 +11,7 @@ const SYSTEM_PREFIX: &str = "system-";
 /// The cluster's own classes.
 const SYSTEM: [(&str, i64); 2] =
     [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
-const POLICIES: [&str; 2] = ["Never", "PreemptLowerPriority"];
+const POLICIES: [&str; 2] = ["PreemptLowerPriority", "Never"];
 
 pub(super) fn check(class: &Field<'_>) {
     let (name, value) = (class.at("metadata").at("name"), class.at("value"));

@@ -1,6 +1,7 @@
 //! `pods/binding`: the scheduler gives a pod its node.
 
-use api::validation::ErrorKind;
+use api::status::{Resource, Status};
+use api::validation::{ErrorKind, aggregate};
 use api::{FieldError, Gvk};
 use axum::body::Body;
 use axum::response::Response;
@@ -34,6 +35,7 @@ fn check(call: &Call<'_>, binding: &Value) -> ApiResult<()> {
     if !name.is_empty() && name != call.name() {
         return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
     }
+    // As upstream, which keeps no kind and name with these errors: no Invalid, but an unknown one.
     let mut errors = Vec::new();
     if !matches!(text(binding, "/target/kind"), "" | "Node") {
         errors.push(FieldError {
@@ -51,11 +53,12 @@ fn check(call: &Call<'_>, binding: &Value) -> ApiResult<()> {
             detail: String::new(),
         });
     }
-    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(call.kind, call.name(), errors)) }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::unknown(aggregate(&errors))) }
 }
 
 fn bound(call: &Call<'_>, old: &Value, binding: &Value) -> ApiResult<Value> {
-    let refuse = |why: String| Err(ApiError::conflict(call.kind, call.name(), &why));
+    let resource = Resource::new("", "pods/binding");
+    let refuse = |why: String| Err(Status::conflict(resource, call.name(), &why).into());
     let name = call.name();
     if api::meta::is_deleting(old) {
         return refuse(format!("pod {name} is being deleted, cannot be assigned to a host"));

@@ -5,7 +5,8 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use store::{KeyValue, Range, ReadError, Revision};
 
-use super::list_options::{AsOf, Continue, ListOptions, Selection};
+use super::continuation::Continue;
+use super::list_options::{AsOf, ListOptions, Selection};
 use crate::error::{ApiError, ApiResult};
 use crate::form::Form;
 use crate::negotiate::Format;
@@ -45,17 +46,12 @@ pub(crate) async fn read(call: &Call<'_>, options: &ListOptions) -> ApiResult<Pa
         AsOf::NotOlderThan(_) => None,
         AsOf::Exactly(revision) => Some(Revision(revision)),
     };
-    let mut reader = Reader {
-        call,
-        selection: &options.selection,
-        range: range(call, &options.selection),
-        at,
-        entries: Vec::new(),
-    };
+    let mut range = range(call, &options.selection);
     if let Some(token) = &options.token {
-        reader.start_after(token)?;
+        range = range.not_before(format!("{}{}", prefix(call), token.start()));
     }
-    reader.page(options).await
+    let selection = &options.selection;
+    Reader { call, selection, range, at, entries: Vec::new() }.page(options).await
 }
 
 /// One object where the path or the selector names it, else all of the namespace or of
@@ -78,23 +74,13 @@ struct Reader<'a> {
     entries: Vec<KeyValue>,
 }
 
+/// What all keys of a list begin with. Those in a token leave it out, so that none reaches another
+/// list.
+fn prefix(call: &Call<'_>) -> String {
+    Registry::prefix(call.kind, call.namespace.as_deref())
+}
+
 impl Reader<'_> {
-    /// Keys in a token leave out the kind's prefix, so no token can reach other kinds.
-    fn prefix(&self) -> String {
-        Registry::prefix(self.call.kind, None)
-    }
-
-    fn start_after(&mut self, token: &Continue) -> ApiResult<()> {
-        let last = format!("{}{}", self.prefix(), token.after);
-        if !self.range.contains(last.as_bytes()) {
-            return Err(ApiError::bad_request(
-                "continue key is not valid: it is from another list",
-            ));
-        }
-        self.range = self.range.clone().after(last.as_bytes());
-        Ok(())
-    }
-
     async fn page(mut self, options: &ListOptions) -> ApiResult<Page> {
         let everything = self.selection.is_everything();
         loop {
@@ -154,10 +140,10 @@ impl Reader<'_> {
     }
 
     fn finish(self, revision: Revision, remaining: Option<usize>, more: bool) -> Page {
-        let prefix = self.prefix();
+        let prefix = prefix(self.call);
         let token = self.entries.last().filter(|_| more).map(|kv| {
             let key = String::from_utf8_lossy(&kv.key).into_owned();
-            Continue::new(revision, key.strip_prefix(&prefix).unwrap_or(&key))
+            Continue::after(revision, key.strip_prefix(&prefix).unwrap_or(&key))
         });
         Page { entries: self.entries, revision, token, remaining }
     }
@@ -171,8 +157,8 @@ fn unreadable(error: &Unreadable, options: &ListOptions) -> ApiError {
         (ReadError::Compacted { .. }, Some(token), _) => {
             ApiError::list_expired(token.at_the_head().encode())
         }
-        (ReadError::Compacted { compacted }, None, AsOf::Exactly(wanted)) => {
-            ApiError::expired(format!("too old resource version: {wanted} ({compacted})"))
+        (ReadError::Compacted { .. }, None, AsOf::Exactly(_)) => {
+            ApiError::expired("The resourceVersion for the provided list is too old.")
         }
         (ReadError::Future { head }, _, AsOf::Exactly(wanted)) => {
             ApiError::revision_too_large(wanted, head.0)

@@ -3,12 +3,9 @@
 use api::FieldError;
 use api::selector::{FieldSelector, LabelSelector};
 use api::validation::ErrorKind;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::Revision;
 
+use super::continuation::Continue;
 use crate::error::{ApiError, ApiResult};
 use crate::request::Call;
 
@@ -65,56 +62,6 @@ pub(crate) enum AsOf {
     NotOlderThan(u64),
     /// Exactly then.
     Exactly(u64),
-}
-
-/// Where a page begins.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Continue {
-    #[serde(rename = "v")]
-    form: String,
-    /// The revision of the whole list; below zero it goes on with what is there now.
-    #[serde(rename = "rv")]
-    revision: i64,
-    /// The last key that was given, without the kind's prefix.
-    #[serde(rename = "start")]
-    pub(crate) after: String,
-}
-
-const FORM: &str = "meta.k8s.io/v1";
-
-impl Continue {
-    pub(crate) fn new(revision: Revision, after: &str) -> Self {
-        let revision = i64::try_from(revision.0).expect("no store writes that often");
-        Self { form: FORM.to_owned(), revision, after: after.to_owned() }
-    }
-
-    /// The same place in the list as it is now.
-    pub(crate) fn at_the_head(&self) -> Self {
-        Self { form: FORM.to_owned(), revision: -1, after: self.after.clone() }
-    }
-
-    fn as_of(&self) -> AsOf {
-        u64::try_from(self.revision).map_or(AsOf::Newest, AsOf::Exactly)
-    }
-
-    pub(crate) fn encode(&self) -> String {
-        let json = serde_json::to_vec(self).expect("a number and texts");
-        URL_SAFE_NO_PAD.encode(json)
-    }
-
-    fn decode(text: &str) -> ApiResult<Self> {
-        let refuse = |why: &str| {
-            let why = format!("invalid continue token: continue key is not valid: {why}");
-            ApiError::bad_request(why)
-        };
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refuse("it is not base64"))?;
-        let token: Self =
-            serde_json::from_slice(&bytes).map_err(|_| refuse("it is not one of ours"))?;
-        if token.form != FORM || token.revision == 0 {
-            return Err(refuse("it is of another version"));
-        }
-        Ok(token)
-    }
 }
 
 /// How a list is to be read.
@@ -258,12 +205,5 @@ mod tests {
         check("", "Exact", false, Err(422));
         check("7", "Roughly", false, Err(422));
         check("seven", "", false, Err(400));
-    }
-
-    #[test]
-    fn continue_tokens_come_back() {
-        let token = Continue::new(Revision(7), "default/a");
-        assert_eq!(Continue::decode(&token.encode()), Ok(token));
-        assert_eq!(Continue::decode("rubbish!").unwrap_err().code(), 400);
     }
 }

@@ -111,7 +111,7 @@ fn check_match(initial: Option<bool>, wanted: Option<&str>, continued: bool) -> 
 pub(crate) struct Start {
     /// What is sent first as ADDED.
     pub(crate) initial: Option<Page>,
-    /// The client is told when that is over.
+    /// The client is told when that is over, which it is by a bookmark.
     pub(crate) marks_end: bool,
     /// Changes after this one follow.
     pub(crate) after: Revision,
@@ -140,5 +140,6 @@ async fn start(call: &Call<'_>, options: &Options) -> ApiResult<Start> {
     };
     let page = list::read(call, &all).await?;
     let after = page.revision;
-    Ok(Start { initial: Some(page), marks_end: options.initial == Some(true), after, range })
+    let marks_end = options.bookmarks && options.initial == Some(true);
+    Ok(Start { initial: Some(page), marks_end, after, range })
 }

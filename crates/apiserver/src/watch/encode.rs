@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::form::Form;
 use crate::kinds::Kind;
 use crate::negotiate::Format;
-use crate::table;
+use crate::options::IncludeObject;
 use crate::verbs::list_options::Selection;
 
 /// Says that the objects that were there have all been sent.
@@ -62,19 +62,17 @@ impl Encoder {
         if initial_end {
             metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
         }
-        let object = match self.form.format {
-            Format::Object => json!({
-                "kind": self.kind.kind,
-                "apiVersion": self.kind.api_version(),
-                "metadata": metadata,
-            }),
-            Format::Partial => json!({
-                "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": metadata,
-            }),
-            Format::Table => table::table(self.next_form().shown(&self.kind), metadata, Vec::new()),
+        let empty = json!({
+            "kind": self.kind.kind,
+            "apiVersion": self.kind.api_version(),
+            "metadata": metadata,
+        });
+        // As upstream, the word that all has been sent is in the row of an empty object.
+        let include = match self.form.include {
+            IncludeObject::None if initial_end => IncludeObject::Metadata,
+            asked => asked,
         };
+        let object = Form { include, ..self.next_form() }.alone(&self.kind, empty);
         let event = json!({"type": "BOOKMARK", "object": object});
         out.extend_from_slice(event.to_string().as_bytes());
         out.push(b'\n');

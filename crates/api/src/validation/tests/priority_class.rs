@@ -22,7 +22,7 @@ fn priority_classes() {
     check(KIND, class("system-mine", 5), &[reserved]);
     let mut odd = class("odd", 1);
     odd["preemptionPolicy"] = "Perhaps".into();
-    let unknown = "preemptionPolicy: Unsupported value: \"Perhaps\": supported values: \"Never\", \"PreemptLowerPriority\"";
+    let unknown = "preemptionPolicy: Unsupported value: \"Perhaps\": supported values: \"PreemptLowerPriority\", \"Never\"";
     check(KIND, odd, &[unknown]);
 }
 
