@@ -22,16 +22,17 @@ pub(crate) use self::warnings::warn;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::{ApiError, ApiResult};
+use crate::object::meta;
 use crate::request::Call;
 
 /// The key prefix of the definitions themselves.
 pub(crate) const STORAGE: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
 /// New objects of a kind that is being deleted would hold it for ever.
-pub(crate) fn may_create(call: &Call<'_>) -> ApiResult<()> {
+pub(crate) fn may_create(call: &Call<'_>, object: &serde_json::Value) -> ApiResult<()> {
     if call.kind.custom.as_ref().is_some_and(|c| c.terminating.load(Relaxed)) {
         let why = "create not allowed while custom resource definition is terminating";
-        return Err(ApiError::not_allowed(why));
+        return Err(ApiError::forbidden(call.kind, meta(object, "name"), why));
     }
     Ok(())
 }

@@ -180,11 +180,6 @@ impl ApiError {
         Self::new(405, "MethodNotAllowed", message)
     }
 
-    /// A method that is refused for now.
-    pub(crate) fn not_allowed(message: &str) -> Self {
-        Self::new(405, "MethodNotAllowed", message)
-    }
-
     /// A custom object that does not say how many it wants.
     pub(crate) fn not_scalable(path: &str) -> Self {
         Status::internal(format!("the spec replicas field {path:?} does not exist")).into()

@@ -10,9 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use futures::TryFutureExt as _;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, StatusCode, Version};
+use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -153,9 +151,7 @@ async fn connection(shared: Arc<Shared>, router: Router, stream: TlsStream<TcpSt
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }
-        let is_alone = request.version() < Version::HTTP_2;
-        let answer = answer(shared.clone(), router.clone(), by_certificate.clone(), request);
-        answer.map_ok(move |response| if is_alone { last_if_too_large(response) } else { response })
+        answer(shared.clone(), router.clone(), by_certificate.clone(), request)
     });
     let builder = builder();
     let stream = FirstBytes::new(stream, HEADER_TIMEOUT);
@@ -171,14 +167,6 @@ async fn connection(shared: Arc<Shared>, router: Router, stream: TlsStream<TcpSt
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
-}
-
-/// A body that is too large is not read, so no request can follow it on its connection: say so.
-fn last_if_too_large(mut response: Response) -> Response {
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 fn builder() -> Builder<TokioExecutor> {

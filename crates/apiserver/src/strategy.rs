@@ -31,8 +31,8 @@ pub(crate) struct Strategy {
     pub(crate) grace: Grace,
     /// Shared numbers that an object holds.
     pub(crate) allocation: Allocation,
-    /// A status write may bring labels and annotations.
-    pub(crate) status_metadata: bool,
+    /// What of the metadata a status write may bring.
+    pub(crate) status_metadata: &'static [&'static str],
     /// A deletion answers with the object rather than with a Status.
     pub(crate) returns_deleted: bool,
     /// A deletion that does not say what becomes of dependents leaves them to themselves.
@@ -86,13 +86,15 @@ impl Strategy {
         generation: Generation::None,
         grace: Grace::None,
         allocation: Allocation::None,
-        status_metadata: false,
+        status_metadata: &[],
         returns_deleted: false,
         orphans: false,
         put_creates: false,
         signed_by_requester: false,
     };
 }
+
+const LABELS_AND_ANNOTATIONS: &[&str] = &["labels", "annotations"];
 
 pub(crate) const GENERATION: Strategy =
     Strategy { generation: Generation::Content, ..Strategy::PLAIN };
@@ -103,7 +105,7 @@ pub(crate) const PUT_CREATES: Strategy = Strategy { put_creates: true, ..Strateg
 pub(crate) const STATUS: Strategy = Strategy {
     status: true,
     initial_status: Some(initial::status),
-    status_metadata: true,
+    status_metadata: LABELS_AND_ANNOTATIONS,
     ..Strategy::PLAIN
 };
 pub(crate) const STATUS_RETURNED: Strategy = Strategy { returns_deleted: true, ..STATUS };
@@ -111,7 +113,7 @@ pub(crate) const CERTIFICATE_REQUEST: Strategy = Strategy { signed_by_requester:
 pub(crate) const SPEC_AND_STATUS: Strategy = Strategy { generation: Generation::Content, ..STATUS };
 pub(crate) const DEPLOYMENT: Strategy = Strategy {
     generation: Generation::ContentAndAnnotations,
-    status_metadata: false,
+    status_metadata: &["annotations"],
     ..SPEC_AND_STATUS
 };
 /// Older than the garbage collector, and it has kept its ways.
@@ -125,12 +127,12 @@ pub(crate) const RESOURCE_QUOTA: Strategy = STATUS_RETURNED;
 pub(crate) const DISRUPTION_BUDGET: Strategy = SPEC_AND_STATUS;
 /// A Node registers itself with its status.
 pub(crate) const NODE: Strategy =
-    Strategy { status: true, status_metadata: true, ..Strategy::PLAIN };
+    Strategy { status: true, status_metadata: LABELS_AND_ANNOTATIONS, ..Strategy::PLAIN };
 pub(crate) const NAMESPACE: Strategy = Strategy {
     status: true,
     initial_status: Some(namespace::initial_status),
     grace: Grace::Namespace,
-    status_metadata: true,
+    status_metadata: LABELS_AND_ANNOTATIONS,
     ..Strategy::PLAIN
 };
 pub(crate) const POD: Strategy = Strategy {
@@ -138,7 +140,7 @@ pub(crate) const POD: Strategy = Strategy {
     initial_status: Some(pod::initial_status),
     generation: Generation::Content,
     grace: Grace::Pod,
-    status_metadata: true,
+    status_metadata: LABELS_AND_ANNOTATIONS,
     returns_deleted: true,
     ..Strategy::PLAIN
 };
@@ -146,7 +148,7 @@ pub(crate) const DEFINITION: Strategy = Strategy {
     initial_status: Some(no_status),
     grace: Grace::Definition,
     allocation: Allocation::Names,
-    status_metadata: true,
+    status_metadata: LABELS_AND_ANNOTATIONS,
     ..SPEC_AND_STATUS
 };
 pub(crate) const CUSTOM: Strategy =
@@ -157,7 +159,7 @@ pub(crate) const SERVICE: Strategy = Strategy {
     status: true,
     initial_status: Some(service::initial_status),
     allocation: Allocation::Service,
-    status_metadata: true,
+    status_metadata: LABELS_AND_ANNOTATIONS,
     returns_deleted: true,
     put_creates: true,
     ..Strategy::PLAIN

@@ -156,6 +156,11 @@ pub fn update(write: &Write<'_>, live: Option<&Value>, new: &mut Value) {
     attach(new, &managed, (value, stored.as_ref()));
 }
 
+/// Does a configuration fit the type that it is of, as it was sent?
+pub fn check(schema: &TypeSchema, gvk: &Gvk, config: &Value) -> Result<(), ApplyError> {
+    check_config(&Write { schema, gvk, manager: "", subresource: "", now: "" }, config)
+}
+
 /// Can these `metadata.managedFields` be read? The error is for a `metadata.managedFields:
 /// Invalid value` of a request that sets them.
 pub fn check_managed_fields(managed_fields: &Value) -> Result<(), String> {

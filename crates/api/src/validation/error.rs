@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Required,
     /// A value must be there once only.
     Duplicate,
+    /// The same of one that is not shown.
+    DuplicateUnshown,
     /// A value is malformed.
     Invalid,
     /// A value is malformed; it is told as a text, which is shown as it is: upstream's own form of it.
@@ -54,7 +56,7 @@ impl ErrorKind {
         match self {
             Self::NotFound => "Not found",
             Self::Required => "Required value",
-            Self::Duplicate => "Duplicate value",
+            Self::Duplicate | Self::DuplicateUnshown => "Duplicate value",
             Self::Invalid | Self::InvalidAsText | Self::InvalidUnshown | Self::TypeInvalid => {
                 "Invalid value"
             }
@@ -71,7 +73,7 @@ impl ErrorKind {
         match self {
             Self::NotFound => "FieldValueNotFound",
             Self::Required => "FieldValueRequired",
-            Self::Duplicate => "FieldValueDuplicate",
+            Self::Duplicate | Self::DuplicateUnshown => "FieldValueDuplicate",
             Self::Invalid | Self::InvalidAsText | Self::InvalidUnshown => "FieldValueInvalid",
             Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotSupported => "FieldValueNotSupported",
@@ -90,6 +92,7 @@ impl ErrorKind {
                 | Self::TooLong
                 | Self::Internal
                 | Self::InvalidUnshown
+                | Self::DuplicateUnshown
         )
     }
 }

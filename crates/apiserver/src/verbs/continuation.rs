@@ -18,7 +18,7 @@ const ENGINE: GeneralPurpose =
     GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// Where a page begins.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Continue {
     #[serde(rename = "v")]
@@ -29,12 +29,6 @@ pub(crate) struct Continue {
     /// The first key that it may have, without the list's prefix.
     #[serde(rename = "start")]
     start: String,
-}
-
-impl Default for Continue {
-    fn default() -> Self {
-        Self { form: String::new(), revision: 0, start: String::new() }
-    }
 }
 
 impl Continue {

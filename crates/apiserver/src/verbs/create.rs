@@ -52,7 +52,7 @@ pub(crate) async fn insert(
     dry_run: bool,
     managed: Managed,
 ) -> ApiResult<Made> {
-    custom::may_create(call)?;
+    custom::may_create(call, &object)?;
     prepare(call, &mut object)?;
     // Before the cluster adds its own: nobody owns that.
     if managed == Managed::Update {

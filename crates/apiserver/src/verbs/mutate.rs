@@ -212,8 +212,8 @@ fn finish(
     admission::one_default(call, new)?;
     admission::may_grant(call, Some(old), new)?;
     strategy::allocate(call.registry(), kind, Some(old), new)?;
-    // As upstream, to be placed is no change of what is wanted.
-    if part != Part::Binding && strategy::bumps_generation(kind, old, new) {
+    // As upstream, to be placed is no change of what is wanted, nor is what a status brings along.
+    if !matches!(part, Part::Binding | Part::Status) && strategy::bumps_generation(kind, old, new) {
         let generation = api::meta::generation(old) + 1;
         metadata_mut(new).insert("generation".to_owned(), generation.into());
     }
@@ -256,9 +256,8 @@ fn keep_other_parts(kind: &Kind, part: Part, old: &Value, new: &mut Value) {
             let mut kept = old.clone();
             copy(new, &mut kept, "status");
             copy_metadata(new, &mut kept, "managedFields");
-            if kind.strategy.status_metadata {
-                copy_metadata(new, &mut kept, "labels");
-                copy_metadata(new, &mut kept, "annotations");
+            for field in kind.strategy.status_metadata {
+                copy_metadata(new, &mut kept, field);
             }
             if kind.strategy.signed_by_requester {
                 strategy::certificate::keep_decisions(old, &mut kept);

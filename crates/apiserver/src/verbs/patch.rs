@@ -133,8 +133,14 @@ impl Patch {
             Self::Merge(value) => patch::merge::apply(&mut document, value.clone()),
             Self::Strategic(value) => {
                 let schema = api::schema::of(gvk).ok_or_else(ApiError::no_such_path)?;
-                document = patch::strategic::apply(&schema, document, value.clone())
-                    .map_err(|error| ApiError::bad_request(error.to_string()))?;
+                document =
+                    patch::strategic::apply(&schema, document, value.clone()).map_err(|error| {
+                        match error.code() {
+                            400 => ApiError::bad_request(error.to_string()),
+                            422 => ApiError::unprocessable(),
+                            _ => ApiError::unknown(error.to_string()),
+                        }
+                    })?;
             }
         }
         Ok(document)
@@ -223,6 +229,10 @@ fn config(call: &Call<'_>, raw: &Raw) -> ApiResult<Value> {
     let gvk = call.kind.gvk();
     if value["kind"] != *gvk.kind || value["apiVersion"] != *gvk.api_version() {
         return Err(ApiError::bad_request(format!("invalid object type: {}", go_gvk(&value))));
+    }
+    // What the type does not know is refused: apply must know which field is which.
+    if let Some(schema) = api::schema::of(&gvk).filter(|_| call.kind.custom.is_none()) {
+        patch::apply::check(&schema, &gvk, &value).map_err(not_applied)?;
     }
     if let Some(repeated) = repeated {
         let what = format!("error converting YAML to JSON: {repeated}");

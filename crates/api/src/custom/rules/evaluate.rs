@@ -127,7 +127,7 @@ impl Evaluation {
             Ok(Cel::Bool(true)) => {}
             Ok(_) => {
                 let old = variables;
-                self.failed(node, compiled, path, past, &old);
+                self.failed((node, new), compiled, path, past, &old);
             }
             Err(EvalError::CostLimit) if self.cost_left == 0 => {
                 self.end(node, path, NO_BUDGET.to_owned());
@@ -172,30 +172,34 @@ impl Evaluation {
 
     fn failed<'a>(
         &mut self,
-        node: &Node,
+        (node, found): (&Node, &Value),
         compiled: &'a Compiled,
         path: &str,
         past: Past<'_>,
         variables: &Variables<'a>,
     ) {
         let rule = &compiled.rule;
+        // What is more than one value is not shown.
+        let is_large = matches!(node.kind.as_str(), "object" | "array");
+        let (invalid, duplicate) = match is_large {
+            true => (ErrorKind::InvalidUnshown, ErrorKind::DuplicateUnshown),
+            false => (ErrorKind::Invalid, ErrorKind::Duplicate),
+        };
         let below = compiled.field_path.as_deref().filter(|below| !below.is_empty());
         let blamed = below.map_or_else(|| path.to_owned(), |below| join(path, below));
         let (detail, ends) = match &compiled.message {
             Some(program) => self.message(rule, program, variables),
             None => (default_message(rule), false),
         };
-        let value: Value = node.kind.clone().into();
+        let value = if is_large { Value::Null } else { found.clone() };
         let found = match rule.reason.as_deref() {
-            _ if ends => error(&blamed, ErrorKind::Invalid, value, detail),
+            _ if ends => error(&blamed, ErrorKind::Invalid, node.kind.clone().into(), detail),
             Some("FieldValueForbidden") => {
                 error(&blamed, ErrorKind::Forbidden, Value::Null, detail)
             }
             Some("FieldValueRequired") => error(&blamed, ErrorKind::Required, Value::Null, detail),
-            Some("FieldValueDuplicate") => {
-                error(&blamed, ErrorKind::Duplicate, value, String::new())
-            }
-            _ => error(&blamed, ErrorKind::Invalid, value, detail),
+            Some("FieldValueDuplicate") => error(&blamed, duplicate, value, String::new()),
+            _ => error(&blamed, invalid, value, detail),
         };
         self.over |= ends;
         if past.same && !compiled.uses_old_self {

@@ -68,7 +68,7 @@ pub(super) fn retain_keys(original: &mut Object, patch: &mut Object) -> Result<(
         !value.is_null() && !directive && !retained.contains(name.as_str())
     };
     if patch.iter().any(unnamed) {
-        return Err(StrategicError::RetainKeys);
+        return Err(StrategicError::NotRetained);
     }
     original.retain(|name, _| retained.contains(name.as_str()));
     Ok(())

@@ -69,18 +69,23 @@ pub enum StrategicError {
         /// The order.
         order: String,
     },
-    /// `$retainKeys` is no list, or lacks a field that the patch sets.
+    /// `$retainKeys` is no list.
     #[error("invalid patch format of retainKeys")]
     RetainKeys,
+    /// `$retainKeys` lacks a field that the patch sets.
+    #[error("patch content doesn't match retainKeys list")]
+    NotRetained,
 }
 
 impl StrategicError {
-    /// The HTTP status: 422 for a patch that this object cannot take, 400 for one that no object
-    /// could. (Upstream answers 500 to many of the latter; they are the client's to mend.)
+    /// The HTTP status. As upstream, most mistakes are errors of no class that clients know: 500.
     pub fn code(&self) -> u16 {
         match self {
-            Self::ListOfLists => 422,
-            _ => 400,
+            Self::ListOfLists | Self::NotRetained => 422,
+            Self::NotAnObject | Self::PrimitiveList | Self::SetElementOrder | Self::RetainKeys => {
+                400
+            }
+            _ => 500,
         }
     }
 

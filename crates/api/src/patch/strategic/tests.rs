@@ -263,13 +263,13 @@ fn an_item_without_its_merge_key_is_an_error() {
     check_error(
         json!({"containers": [{"name": "a"}]}),
         json!({"containers": [{"image": "x", "ports": [{"containerPort": 1}]}]}),
-        400,
+        500,
         "map: map[image:x ports:[map[containerPort:1]]] does not contain declared merge key: name",
     );
     check_error(
         json!({"containers": [{"name": "a"}]}),
         json!({"containers": [{"$patch": "delete"}]}),
-        400,
+        500,
         "map: map[$patch:delete] does not contain declared merge key: name",
     );
 }
@@ -280,25 +280,25 @@ fn malformed_patches_are_told_apart() {
     check_error(
         pod(),
         json!({"nodeSelector": {"$patch": "merge"}}),
-        400,
+        500,
         "unknown patch type: merge in map: map[$patch:merge]",
     );
     check_error(
         pod(),
         json!({"containers": [{"$patch": "merge"}]}),
-        400,
+        500,
         "merging lists cannot yet be specified in the patch",
     );
     check_error(
         pod(),
         json!({"containers": ["a"]}),
-        400,
+        500,
         "list element types are not identical: [[map[name:a]] [a]]",
     );
     check_error(
         pod(),
         json!({"containers": [[1]]}),
-        400,
+        500,
         "list element types are not identical: [[map[name:a]] [[1]]]",
     );
     check_error(
@@ -310,12 +310,18 @@ fn malformed_patches_are_told_apart() {
     check_error(
         pod(),
         json!({"$setElementOrder/containers": "a"}),
-        400,
+        500,
         "expected a []interface {}, but received a string",
     );
     check_error(
         pod(),
         json!({"nodeSelector": {"$retainKeys": ["a"], "b": "c"}}),
+        422,
+        "patch content doesn't match retainKeys list",
+    );
+    check_error(
+        pod(),
+        json!({"nodeSelector": {"$retainKeys": "a"}}),
         400,
         "invalid patch format of retainKeys",
     );
@@ -335,7 +341,7 @@ fn items_out_of_the_order_the_patch_gives_are_an_error() {
             "$setElementOrder/containers": [{"name": "a"}, {"name": "b"}],
             "containers": [{"name": "b"}, {"name": "a"}],
         }),
-        400,
+        500,
         "The order in patch list:\n[map[name:b] map[name:a]]\n doesn't match $setElementOrder \
          list:\n[map[name:a] map[name:b]]\n",
     );
@@ -346,7 +352,7 @@ fn a_field_that_the_type_lacks_is_an_error_where_it_would_be_merged() {
     check_error(
         json!({"odd": {"a": 1}}),
         json!({"odd": {"a": 2}}),
-        400,
+        500,
         "unable to find api field in struct PodSpec for the json field \"odd\"",
     );
     // Where nothing is merged, field validation will tell.

@@ -108,9 +108,9 @@ async fn an_object_with_a_finalizer_holds_its_definition() {
         .check(
             &format!("POST {TABS}"),
             tab("two", json!({})),
-            405,
-            json!({"message":
-            "create not allowed while custom resource definition is terminating"}),
+            403,
+            json!({"reason": "Forbidden", "message":
+            "tabs.example.com \"two\" is forbidden: create not allowed while custom resource definition is terminating"}),
         )
         .await;
     let free = json!({"metadata": {"finalizers": null}});
