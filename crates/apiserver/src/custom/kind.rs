@@ -59,8 +59,6 @@ pub(crate) struct Custom {
     pub(crate) deprecation: Option<String>,
     cells: Cells,
     pub(crate) scale: Option<ScalePaths>,
-    /// What every request to a version that is deprecated is told.
-    pub(crate) deprecation: Option<String>,
     /// Fields that objects can be selected by: `spec.color`.
     pub(crate) selectable: Vec<String>,
     /// No new objects: the definition is being deleted.
@@ -294,7 +292,6 @@ impl Own<'_> {
             deprecation: self.deprecation(),
             cells: self.cells,
             scale: ScalePaths::read(&self.version["subresources"]["scale"]),
-            deprecation: deprecation(self.definition, self.version),
             selectable: selectable.map(str::to_owned).collect(),
             terminating: AtomicBool::new(terminating),
             gone: CancellationToken::new(),
@@ -303,26 +300,6 @@ impl Own<'_> {
             schema,
         }
     }
-}
-
-/// The definition's own words, or else which version is to be used in its stead.
-fn deprecation(definition: &Value, version: &Value) -> Option<String> {
-    if version["deprecated"] != true {
-        return None;
-    }
-    if let Some(own) = version["deprecationWarning"].as_str() {
-        return Some(own.to_owned());
-    }
-    let (group, kind) = (text(definition, "/spec/group"), text(definition, "/spec/names/kind"));
-    let name = text(version, "/name");
-    let all = definition["spec"]["versions"].as_array().into_iter().flatten();
-    let better = all
-        .filter(|other| other["served"] == true && other["deprecated"] != true)
-        .map(|other| text(other, "/name"))
-        .filter(|other| priority(other) > priority(name))
-        .max_by_key(|other| priority(other));
-    let instead = better.map(|better| format!("; use {group}/{better} {kind}"));
-    Some(format!("{group}/{name} {kind} is deprecated{}", instead.unwrap_or_default()))
 }
 
 /// `apiVersion`, `kind` and `metadata` as every resource has them, and anything else.

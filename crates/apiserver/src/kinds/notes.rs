@@ -62,10 +62,6 @@ pub(crate) fn warn_of_kind(call: &Call<'_>) {
     if call.kind.storage == "endpoints" {
         call.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
     }
-    let custom = call.kind.custom.as_ref();
-    if let Some(warning) = custom.and_then(|custom| custom.deprecation.as_deref()) {
-        call.warn(warning);
-    }
 }
 
 /// Warns of what the write sets in vain. `old` is what it changes: what was there already was
