@@ -1,9 +1,17 @@
 //! kubectl debug: looking into pods that run, and at the node.
 
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::boat::{Boat, texts};
 use crate::toolbox::afloat;
+
+/// A debugger that says nothing for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const POD: &str = "
 apiVersion: v1
@@ -67,9 +75,26 @@ fn a_debugger_with_a_terminal_answers() {
     let Some(boat) = with_pod("debug_tty") else { return };
     let script = "echo one; read line; echo got:$line";
     let args = ["debug", "web", "-i", "--image=box:1", "-c", "ask", "--", "sh", "-c", script];
-    let answer = boat.kubectl_with(&args, "word\n");
-    let (out, err) = texts(&answer);
-    assert!(out.contains("got:word"), "{out}{err}");
+    // As at a terminal: the input is open until the answer is there. Who ends it before leaves.
+    let mut child = Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(boat.data_dir().join("kubeconfig"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("run kubectl");
+    let mut stdin = child.stdin.take().expect("its input");
+    stdin.write_all(b"word\n").expect("it listens");
+    let mut stdout = child.stdout.take().expect("its output");
+    let (sender, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut out = String::new();
+        stdout.read_to_string(&mut out).map(|_| sender.send(out))
+    });
+    let out = answer.recv_timeout(PATIENCE).expect("the debugger ends, and kubectl with it");
+    assert!(out.contains("got:word"), "{out}");
+    assert!(child.wait().expect("kubectl ends").success());
 }
 
 #[test]
