@@ -36,15 +36,17 @@ pub(super) async fn container_stream(
     subresource: Subresource,
     request: Request<Body>,
 ) -> ApiResult<Response> {
-    let pod = pod(call)?;
+    let pod = object(call)?;
+    // Which container is meant is asked first, as upstream asks it.
     let container = container(call, &pod)?;
+    on_a_node(call, &pod)?;
     let word = subresource.name();
     let path = format!("/{word}/{}/{}/{container}", call.namespace(), call.name());
     forward(call, request, &path, &kubelet_flags(call)?).await
 }
 
 pub(super) async fn port_forward(call: &Call<'_>, request: Request<Body>) -> ApiResult<Response> {
-    pod(call)?;
+    on_a_node(call, &object(call)?)?;
     let path = format!("/portForward/{}/{}", call.namespace(), call.name());
     forward(call, request, &path, "").await
 }
@@ -68,14 +70,13 @@ fn object(call: &Call<'_>) -> ApiResult<Value> {
     call.registry().decode(&kv)
 }
 
-/// A pod that a node has.
-fn pod(call: &Call<'_>) -> ApiResult<Value> {
-    let pod = object(call)?;
-    if text(&pod, "/spec/nodeName").is_empty() {
+/// Refuses a pod that no node has.
+fn on_a_node(call: &Call<'_>, pod: &Value) -> ApiResult<()> {
+    if text(pod, "/spec/nodeName").is_empty() {
         let name = call.name();
         return Err(ApiError::bad_request(format!("pod {name} does not have a host assigned")));
     }
-    Ok(pod)
+    Ok(())
 }
 
 /// The container that is meant: the one named, or the only one.
