@@ -71,7 +71,7 @@ fn an_unknown_field_is_told_and_nothing_is_applied() {
         &[
             "nothing was applied",
             "Deployment web (manifests/web.yaml:1)",
-            "unknown field \"spec.template.spec.containers[0].imagePullPolice\"",
+            ".imagePullPolice: field not declared in schema",
         ],
     );
 }
