@@ -96,6 +96,12 @@ pub fn tokens(bytes: &[u8]) {
 mod tests {
     use proptest::prelude::*;
 
+    /// Found by fuzzing: a float was read as its neighbour.
+    #[test]
+    fn a_float_is_read_as_it_was_written() {
+        super::yaml_bodies(b"111111111111111111111111");
+    }
+
     proptest! {
         #[test]
         fn any_line_is_a_request_or_refused(
