@@ -94,6 +94,7 @@ fn time(text: &str) -> Result<Value, Refusal> {
 pub(super) fn zero(shape: &Shape) -> Value {
     match shape {
         Shape::Any => Value::Null,
+        Shape::String { format } if format.as_deref() == Some("date-time") => Value::Null,
         Shape::String { .. } => "".into(),
         Shape::Integer { .. } | Shape::Number | Shape::IntOrString => 0.into(),
         Shape::Boolean => false.into(),
@@ -128,4 +129,25 @@ fn package_and_name(definition: &str) -> String {
     let mut parts = definition.rsplit('.');
     let (name, package) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     format!("{package}.{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_zero(format: Option<&str>, expected: Value) {
+        let shape = Shape::String { format: format.map(Into::into) };
+        let schema = TypeSchema { shape: shape.clone(), description: None, nullable: false };
+        assert_eq!(zero(&shape), expected);
+        let Some(text) = expected.as_str().map(str::to_owned) else { return };
+        assert_eq!(super::text(&schema, &text).ok(), Some(expected), "it can be read again");
+    }
+
+    #[test]
+    fn what_null_becomes_can_be_read_again() {
+        check_zero(None, "".into());
+        check_zero(Some("byte"), "".into());
+        check_zero(Some("date-time"), Value::Null);
+    }
 }
